@@ -1,0 +1,1 @@
+//! One Kafka connection and typed admin calls over tokio.

@@ -1,0 +1,1 @@
+//! State machines that know no socket, disk, thread or clock.

@@ -1,0 +1,1 @@
+//! Everything that a broker does, without sockets, threads or clock.

@@ -1,0 +1,1 @@
+//! Gregor's broker: sockets, runtimes, clock, disk and flags around `node`.

@@ -1,0 +1,2 @@
+//! The command `gregor`.
+fn main() {}

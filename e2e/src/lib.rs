@@ -1,0 +1,1 @@
+//! The harness that drives Gregor with real clients, real disks and Apache Kafka beside it.

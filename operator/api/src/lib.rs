@@ -1,0 +1,1 @@
+//! The types of Gregor's custom resources: fields, defaults and rules, no behaviour.
