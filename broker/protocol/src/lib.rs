@@ -1,6 +1,16 @@
 //! Kafka's wire types and record batches; no input or output.
 
-pub mod error_code;
-pub mod id;
+// What `#[derive(Message)]` emits names this crate from outside, so that it also works inside.
+extern crate self as protocol;
 
+pub mod api_key;
+pub mod error_code;
+pub mod header;
+pub mod id;
+pub mod message;
+pub mod metadata_record;
+pub mod wire;
+
+pub use api_key::ApiKey;
 pub use error_code::ErrorCode;
+pub use wire::{Message, Request};
