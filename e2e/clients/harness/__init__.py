@@ -1,0 +1,1 @@
+"""What every suite of real clients shares: servers under test, a JVM for Kafka's tools, records, the report."""

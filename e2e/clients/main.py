@@ -1,0 +1,39 @@
+"""Starts the server under test and runs the suites of e2e/parts/clients against it."""
+
+import argparse
+import importlib
+import tempfile
+
+from harness import brokers
+from harness.jvm import Jvm
+from harness.report import Report
+
+SUITES = ["exchange", "tools"]
+
+
+def main():
+    """Parses the command line and runs."""
+    parser = argparse.ArgumentParser(prog="e2e/parts/clients")
+    parser.add_argument("--against", choices=["gregor", "kafka"], default="gregor")
+    parser.add_argument("--suite", choices=SUITES, action="append", help="only these suites")
+    parser.add_argument("--only", help="only scenarios whose name contains this text")
+    parser.add_argument("--long", action="store_true", help="accepted; this part has one form")
+    options = parser.parse_args()
+    report = Report(options.only)
+    with tempfile.TemporaryDirectory(prefix="gregor-clients-") as directory:
+        broker = brokers.make(options.against, directory)
+        jvm = Jvm()
+        try:
+            broker.start()
+            for suite in options.suite or SUITES:
+                importlib.import_module(f"suites.{suite}").run(report, broker, jvm)
+            if report.failed and broker.directory:
+                print(f"the server's last words:\n{broker.log_tail()}")
+        finally:
+            jvm.close()
+            broker.stop()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
