@@ -4,6 +4,19 @@ use imbl::Vector;
 use protocol::id::{BrokerId, DirectoryId, LeaderEpoch, PartitionEpoch, PartitionIndex, TopicId};
 use std::sync::Arc;
 
+/// The directory of a replica whose broker has one directory, or has not said (Kafka: `DirectoryId.MIGRATING`).
+pub const DIRECTORY_MIGRATING: DirectoryId = reserved(0);
+/// The broker chooses the directory (Kafka: `DirectoryId.UNASSIGNED`).
+pub const DIRECTORY_UNASSIGNED: DirectoryId = reserved(1);
+/// The directory is offline (Kafka: `DirectoryId.LOST`).
+pub const DIRECTORY_LOST: DirectoryId = reserved(2);
+
+const fn reserved(last: u8) -> DirectoryId {
+    let mut bytes = [0; 16];
+    bytes[15] = last;
+    protocol::id::Uuid(bytes)
+}
+
 /// Whether a partition's leader was elected without the log of an in-sync replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LeaderRecoveryState {
