@@ -6,6 +6,7 @@ extern crate self as protocol;
 pub mod api_key;
 pub mod error_code;
 pub mod header;
+pub mod hot;
 pub mod id;
 pub mod message;
 pub mod metadata_record;

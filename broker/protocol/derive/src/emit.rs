@@ -9,14 +9,14 @@ use crate::declaration::{Declaration, Field, MessageAttribute, Range};
 pub(crate) fn emit(declaration: &Declaration) -> TokenStream {
     let name = &declaration.name;
     let default = emit_default(declaration);
-    let least_size = emit_least_size(declaration);
+    let shapes = declaration.fields.iter().map(emit_shape);
     let decode = emit_decode(declaration);
     let encode = emit_encode(declaration);
     let message = declaration.message.as_ref().map(|message| emit_message(declaration, message));
     quote! {
         #default
         impl ::protocol::wire::Fields for #name {
-            fn least_size(at: ::protocol::wire::At) -> usize { #least_size }
+            const FIELDS: &'static [::protocol::wire::FieldShape] = &[#(#shapes),*];
             fn decode_fields(
                 reader: &mut ::protocol::wire::Reader<'_>,
                 at: ::protocol::wire::At,
@@ -78,12 +78,22 @@ fn condition_of(field: &Field) -> Option<TokenStream> {
     (!field.versions.is_all()).then(|| quote!(at.within(#first, #last)))
 }
 
-fn emit_least_size(declaration: &Declaration) -> TokenStream {
-    let fields = declaration.fields.iter().filter(|field| field.tag.is_none()).map(|field| {
-        let (ty, Range { first, last }) = (&field.ty, field.versions);
-        quote!(+ at.least_size::<#ty>(#first, #last))
-    });
-    quote!(usize::from(at.flexible) #(#fields)*)
+fn emit_shape(field: &Field) -> TokenStream {
+    let (name, ty, Range { first, last }) = (field.name.to_string(), &field.ty, field.versions);
+    let nullable = match field.nullable {
+        Some(Range { first, last }) => quote!(::core::option::Option::Some((#first, #last))),
+        None => quote!(::core::option::Option::None),
+    };
+    let tag = field.tag.map_or_else(|| quote!(None), |tag| quote!(Some(#tag)));
+    quote! {
+        ::protocol::wire::FieldShape {
+            name: #name,
+            kind: <#ty as ::protocol::wire::Wire>::KIND,
+            versions: (#first, #last),
+            nullable: #nullable,
+            tag: ::core::option::Option::#tag,
+        }
+    }
 }
 
 fn emit_decode(declaration: &Declaration) -> TokenStream {

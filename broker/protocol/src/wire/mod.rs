@@ -7,6 +7,7 @@
 
 mod error;
 mod reader;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -16,6 +17,7 @@ use std::ops::RangeInclusive;
 
 pub use error::DecodeError;
 pub use reader::{ELEMENTS_MAX, HEAP_BUDGET_MIN, HEAP_BUDGET_PER_BYTE, Reader, TAGGED_FIELDS_MAX};
+pub use shape::{FieldShape, Kind};
 pub use values::STRING_MAX;
 pub use writer::{TaggedSection, Writer};
 
@@ -52,18 +54,12 @@ impl At {
     pub const fn nullable(self, first: i16, last: i16) -> Self {
         Self { nullable: self.within(first, last), ..self }
     }
-
-    /// The least number of bytes of a field that versions `first` to `last` have.
-    #[must_use]
-    pub fn least_size<T: Wire>(self, first: i16, last: i16) -> usize {
-        if self.within(first, last) { T::least_size(self) } else { 0 }
-    }
 }
 
 /// A value that has a form on the wire.
 pub trait Wire: Sized {
-    /// The least number of bytes that a value takes; bounds how many elements an array can announce.
-    fn least_size(at: At) -> usize;
+    /// How the value lies on the wire; for an `Option`, when it is not null.
+    const KIND: Kind;
 
     /// Reads one value.
     ///
@@ -92,8 +88,8 @@ pub trait Nullable: Wire {
 
 /// A struct's fields, one after the other; implemented by `#[derive(Fields)]` and `#[derive(Message)]`.
 pub trait Fields: Default {
-    /// As [`Wire::least_size`].
-    fn least_size(at: At) -> usize;
+    /// The fields, in the order of the declaration.
+    const FIELDS: &'static [FieldShape];
 
     /// Reads all fields that the version has; the others get their defaults.
     ///

@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
 
     /// An array; `None` is null. The capacity grows as elements are read, each growth taken from the budget.
     pub(super) fn elements<T: Wire>(&mut self, at: At) -> Result<Option<Vec<T>>, DecodeError> {
-        let Some(count) = self.array_length(at.flexible, T::least_size(at))? else { return Ok(None) };
+        let Some(count) = self.array_length(at.flexible, T::KIND.least_size(at))? else { return Ok(None) };
         let mut elements = Vec::new();
         while elements.len() < count {
             if elements.len() == elements.capacity() {

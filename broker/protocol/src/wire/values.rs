@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{At, DecodeError, Fields, Nullable, Reader, Wire, Writer};
+use super::{At, DecodeError, Fields, Kind, Nullable, Reader, Wire, Writer};
 use crate::ErrorCode;
 use crate::id::{
     BrokerEpoch, BrokerId, CorrelationId, LeaderEpoch, Offset, PartitionEpoch, PartitionIndex, ProducerEpoch,
@@ -13,11 +13,9 @@ use crate::id::{
 pub const STRING_MAX: usize = 0x7fff;
 
 macro_rules! numbers {
-    ($($number:ty),*) => {
+    ($kind:expr, $($number:ty),*) => {
         $(impl Wire for $number {
-            fn least_size(_: At) -> usize {
-                size_of::<Self>()
-            }
+            const KIND: Kind = $kind;
 
             #[inline]
             fn decode(reader: &mut Reader<'_>, _: At) -> Result<Self, DecodeError> {
@@ -35,9 +33,7 @@ macro_rules! numbers {
 macro_rules! newtypes {
     ($($newtype:ident),*) => {
         $(impl Wire for $newtype {
-            fn least_size(_: At) -> usize {
-                size_of::<Self>()
-            }
+            const KIND: Kind = Kind::Integer(size_of::<Self>());
 
             #[inline]
             fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
@@ -52,7 +48,8 @@ macro_rules! newtypes {
     };
 }
 
-numbers!(i8, i16, u16, i32, u32, i64, f64);
+numbers!(Kind::Integer(size_of::<Self>()), i8, i16, u16, i32, u32, i64);
+numbers!(Kind::Float, f64);
 newtypes!(
     BrokerEpoch,
     BrokerId,
@@ -67,9 +64,7 @@ newtypes!(
 );
 
 impl Wire for bool {
-    fn least_size(_: At) -> usize {
-        1
-    }
+    const KIND: Kind = Kind::Bool;
 
     #[inline]
     fn decode(reader: &mut Reader<'_>, _: At) -> Result<Self, DecodeError> {
@@ -83,9 +78,7 @@ impl Wire for bool {
 }
 
 impl Wire for Uuid {
-    fn least_size(_: At) -> usize {
-        size_of::<Self>()
-    }
+    const KIND: Kind = Kind::Uuid;
 
     #[inline]
     fn decode(reader: &mut Reader<'_>, _: At) -> Result<Self, DecodeError> {
@@ -99,9 +92,7 @@ impl Wire for Uuid {
 }
 
 impl Wire for ErrorCode {
-    fn least_size(_: At) -> usize {
-        size_of::<i16>()
-    }
+    const KIND: Kind = Kind::ErrorCode;
 
     #[inline]
     fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
@@ -126,9 +117,7 @@ where
 }
 
 impl Wire for String {
-    fn least_size(at: At) -> usize {
-        if at.flexible { 1 } else { 2 }
-    }
+    const KIND: Kind = Kind::String;
 
     fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
         let text = not_null(reader.str(at.flexible)?)?;
@@ -158,9 +147,7 @@ impl Nullable for String {
 }
 
 impl Wire for Bytes {
-    fn least_size(at: At) -> usize {
-        if at.flexible { 1 } else { 4 }
-    }
+    const KIND: Kind = Kind::Bytes;
 
     fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
         let bytes = not_null(reader.bytes(at.flexible)?)?;
@@ -190,9 +177,7 @@ impl Nullable for Bytes {
 }
 
 impl<T: Wire> Wire for Vec<T> {
-    fn least_size(at: At) -> usize {
-        if at.flexible { 1 } else { 4 }
-    }
+    const KIND: Kind = Kind::Array(&T::KIND);
 
     fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
         reader.elements(at)?.ok_or(DecodeError::Length(-1))
@@ -221,10 +206,7 @@ impl<T: Wire> Nullable for Vec<T> {
 }
 
 impl<T: Nullable> Wire for Option<T> {
-    fn least_size(at: At) -> usize {
-        // A null struct is one byte, whatever the struct holds; for the others the length counts.
-        T::least_size(at).min(1)
-    }
+    const KIND: Kind = T::KIND;
 
     fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
         if at.nullable { T::decode_nullable(reader, at) } else { T::decode(reader, at).map(Some) }
@@ -240,9 +222,7 @@ impl<T: Nullable> Wire for Option<T> {
 }
 
 impl<T: Fields> Wire for T {
-    fn least_size(at: At) -> usize {
-        <T as Fields>::least_size(at)
-    }
+    const KIND: Kind = Kind::Struct(T::FIELDS);
 
     fn decode(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
         Self::decode_fields(reader, at)

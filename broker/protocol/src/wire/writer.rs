@@ -95,6 +95,18 @@ impl Writer {
         self.put(bytes.unwrap_or_default());
     }
 
+    /// Appends the count of an array; its elements follow.
+    #[inline]
+    pub fn array_length(&mut self, count: usize, at: At) {
+        self.length(Some(count), at.flexible, false);
+    }
+
+    /// Appends the length of a record set; `None` is null. Its bytes follow, here or elsewhere.
+    #[inline]
+    pub fn records_length(&mut self, length: Option<usize>, at: At) {
+        self.length(length, at.flexible, false);
+    }
+
     /// Reserves the four bytes of a frame's size; [`Writer::end_frame`] fills them.
     #[must_use]
     pub fn begin_frame(&mut self) -> usize {
@@ -103,8 +115,21 @@ impl Writer {
     }
 
     /// Writes the size of the frame that [`Writer::begin_frame`] began.
+    ///
+    /// # Panics
+    /// When the frame has 2 GiB or more.
     pub fn end_frame(&mut self, start: usize) {
-        let size = self.bytes.len().checked_sub(start).and_then(|size| i32::try_from(size).ok());
+        self.end_frame_with(start, 0);
+    }
+
+    /// Writes the size of the frame that [`Writer::begin_frame`] began, of which `outside` bytes are not in this
+    /// buffer.
+    ///
+    /// # Panics
+    /// When the frame has 2 GiB or more.
+    pub fn end_frame_with(&mut self, start: usize, outside: usize) {
+        let size = self.bytes.len().checked_sub(start).map(|inside| inside.saturating_add(outside));
+        let size = size.and_then(|size| i32::try_from(size).ok());
         assert!(size.is_some(), "a frame is shorter than 2 GiB");
         if let (Some(size), Some(place)) =
             (size, start.checked_sub(4).and_then(|at| self.bytes.get_mut(at..start)))
