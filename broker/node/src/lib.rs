@@ -1,1 +1,3 @@
 //! Everything that a broker does, without sockets, threads or clock.
+
+pub mod config;

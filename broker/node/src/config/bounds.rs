@@ -1,0 +1,18 @@
+//! Bounds that no configuration key sets.
+
+/// Partitions that one CreateTopics or CreatePartitions request may make in all (as Kafka's
+/// ReplicationControlManager, KIP-599's follow-up).
+pub const PARTITIONS_PER_REQUEST_MAX: i32 = 10_000;
+
+/// Connections of the HTTP endpoint that are open at once; a Prometheus server keeps one or two.
+pub const HTTP_CONNECTIONS_MAX: usize = 64;
+
+/// Seconds after which a connection of the HTTP endpoint that sends no whole request is closed.
+pub const HTTP_HEADER_SECONDS_MAX: u64 = 10;
+
+/// Partitions that have series of their own in one scrape; above it only totals are served, so that a scrape
+/// stays under a few tens of megabytes.
+pub const METRICS_PARTITIONS_MAX: usize = 50_000;
+
+/// Milliseconds for which an event loop may stand still outside a marked write before the process counts as dead.
+pub const HEARTBEAT_AGE_MS_MAX: u64 = 10_000;
