@@ -135,3 +135,33 @@ fn length(length: Option<usize>, at: At, size: usize, out: &mut Vec<u8>) {
         out.extend(&length.to_be_bytes()[4 - size..]);
     }
 }
+
+/// Calls `$check::<M>("M", ..)` for every message that is declared.
+#[macro_export]
+macro_rules! every_message {
+    ($check:ident($($argument:expr),*)) => {{
+        use protocol::message::*;
+        use protocol::metadata_record::{control, *};
+        every_message!(@each $check [$($argument),*]
+            ApiVersionsRequest, ApiVersionsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+            CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+            DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+            DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, FetchRequest, FetchResponse,
+            GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse,
+            IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
+            InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+            OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceRequest, ProduceResponse,
+            PushTelemetryRequest, PushTelemetryResponse, RegisterBrokerRecord, UnregisterBrokerRecord,
+            BrokerRegistrationChangeRecord, TopicRecord, PartitionRecord, PartitionChangeRecord,
+            RemoveTopicRecord, ConfigRecord, FeatureLevelRecord, ProducerIdsRecord, NoOpRecord,
+            control::LeaderChangeMessage, control::SnapshotHeaderRecord, control::SnapshotFooterRecord,
+            control::KRaftVersionRecord, control::VotersRecord
+        );
+    }};
+    (@each $check:ident $arguments:tt $($message:ty),*) => {
+        $(every_message!(@one $check $arguments $message);)*
+    };
+    (@one $check:ident [$($argument:expr),*] $message:ty) => {
+        $check::<$message>(stringify!($message), $($argument),*)
+    };
+}
