@@ -8,6 +8,7 @@
 
 pub mod image;
 pub mod partition;
+pub mod quorum;
 
 #[cfg(test)]
 mod transcript;
