@@ -94,6 +94,8 @@ class Broker:
 
     def _popen(self, command):
         with open(self.log_path, "ab") as log:
+            # The kernel ends the server when this process ends, however it ends.
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 

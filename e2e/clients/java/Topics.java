@@ -1,6 +1,5 @@
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
@@ -46,7 +45,7 @@ public final class Topics {
         String topic = words.size() > 1 ? words.get(1) : "";
         switch (words.get(0)) {
             case "create", "validate": { // TOPIC PARTITIONS [key=value ...]
-                NewTopic created = new NewTopic(topic, Optional.of(Integer.valueOf(words.get(2))), Optional.empty());
+                NewTopic created = new NewTopic(topic, Integer.parseInt(words.get(2)), (short) 1);
                 Map<String, String> configs = new TreeMap<>();
                 for (String pair : words.subList(3, words.size())) {
                     configs.put(pair.split("=", 2)[0], pair.split("=", 2)[1]);

@@ -76,7 +76,7 @@ class Tools:
             ("InvalidTopicException", ["--topic", "x" * 250]),
             ("greater than 0", ["--topic", "tools-none", "--partitions", 0]),
             ("InvalidReplicationFactorException", ["--topic", "tools-many", "--replication-factor", 3]),
-            ("InvalidConfigurationException", ["--topic", "tools-config", "--config", "retention.ms=soon"]),
+            ("ConfigException", ["--topic", "tools-config", "--config", "retention.ms=soon"]),
         ]:
             self.refused("topics", text, "--create", *arguments)
         # The tool itself knows all keys, so an unknown one is asked for by the admin client.
