@@ -3,4 +3,5 @@
 //! Two things live here as a library: the load generator (`kbench`) and the side by side measurement that
 //! uses it (`bench`). Everything else of `e2e` is scripts under `parts/`, which `e2e/run` calls.
 
+pub mod bench;
 pub mod kbench;

@@ -197,7 +197,7 @@ fn usage(pid: Option<u32>) -> Usage {
 }
 
 /// Sleeps through the warm-up and the windows while others load the broker, and gives one measurement for
-/// each window. Ends early, with fewer windows, when `stop` is set because a loading thread failed.
+/// each window. Ends early, with fewer windows and the last one short, once `stop` is set.
 pub fn sample(meters: &[Meter], span: &Span, pid: Option<u32>, stop: &AtomicBool) -> Vec<Measurement> {
     wait(meters, span.warm_up, None, stop);
     drain(meters);
@@ -212,10 +212,13 @@ pub fn sample(meters: &[Meter], span: &Span, pid: Option<u32>, stop: &AtomicBool
         window.other_cpu_seconds = (after.other - before.other).max(0.0);
         window.steal_seconds = after.steal - before.steal;
         window.anonymous_bytes = pid.and_then(anonymous_bytes).unwrap_or_default();
-        if stop.load(Ordering::Relaxed) {
+        let ended = stop.load(Ordering::Relaxed);
+        if !ended || window.requests > 0 {
+            measurements.push(window);
+        }
+        if ended {
             break;
         }
-        measurements.push(window);
     }
     stop.store(true, Ordering::Relaxed);
     measurements
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_thread_ends_the_sampling() {
+    fn stopping_ends_the_sampling() {
         let meters = [Meter::default()];
         let stop = AtomicBool::new(true);
         assert!(sample(&meters, &span(2, u64::MAX), None, &stop).is_empty());

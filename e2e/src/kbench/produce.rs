@@ -48,18 +48,22 @@ pub struct Produced {
 
 /// Loads the broker for the span and waits for every answer.
 pub fn produce(load: &ProduceLoad, span: &Span) -> Result<Produced> {
+    produce_until(load, span, &AtomicBool::new(false))
+}
+
+/// The same, ended early, with a short window, once somebody sets `stop`.
+pub fn produce_until(load: &ProduceLoad, span: &Span, stop: &AtomicBool) -> Result<Produced> {
     ensure!(load.connections > 0 && load.in_flight > 0, "a load needs a connection and a request in flight");
     let leaders = leaders(&load.broker, &load.topic, load.partitions)?;
     let batches = (0..load.connections)
         .map(|index| build(&load.shape, 0x9e37_79b9 * (index as u64 + 1)))
         .collect::<Result<Vec<Batch>>>()?;
     let meters: Vec<Meter> = (0..load.connections).map(|_| Meter::default()).collect();
-    let stop = AtomicBool::new(false);
     let gate = Barrier::new(load.connections + 1);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..load.connections)
             .map(|index| {
-                let (batch, meter, stop, gate) = (&batches[index], &meters[index], &stop, &gate);
+                let (batch, meter, gate) = (&batches[index], &meters[index], &gate);
                 let mine = share(index, load.connections, &leaders);
                 scope.spawn(move || {
                     let sender = Sender::open(load, index, &mine, batch);
@@ -73,7 +77,7 @@ pub fn produce(load: &ProduceLoad, span: &Span) -> Result<Produced> {
             })
             .collect();
         gate.wait();
-        let windows = sample(&meters, span, load.pid, &stop);
+        let windows = sample(&meters, span, load.pid, stop);
         let mut records = 0;
         for thread in threads {
             records += thread.join().expect("a sender does not panic")?;
