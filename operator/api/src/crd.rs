@@ -14,7 +14,7 @@ pub const VERSION: &str = "v1alpha1";
 
 /// The definitions of [`Cluster`], [`Topic`] and [`Quota`], to be installed in this order or any other.
 ///
-/// They differ from kube's `crd()` in two points. No field is nullable: the API server then drops a null
+/// They differ from kube's `crd()` in what a reader or a tool notices. No field is nullable: the API server then drops a null
 /// and applies the default, as it does for a field that is left out. And a resource has a status from its
 /// first moment, so that tools that wait for conditions do not take a fresh one for a healthy one.
 #[must_use]
@@ -27,6 +27,10 @@ fn finish(crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let versions = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut);
     for schema in versions.into_iter().flatten().filter_map(|v| v.pointer_mut("/schema/openAPIV3Schema")) {
         forbid_null(schema);
+        // The name of the Rust type, of no use to a reader of YAML.
+        if let Some(root) = schema.as_object_mut() {
+            root.remove("title");
+        }
         if let Some(status) = schema.pointer_mut("/properties/status").and_then(Value::as_object_mut) {
             status.insert("default".into(), not_reconciled());
         }

@@ -1,0 +1,3 @@
+//! `gregor dev`: a cluster in one process for a laptop.
+
+pub mod manifest;
