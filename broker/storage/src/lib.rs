@@ -1,1 +1,33 @@
 //! Kafka's log on disk: segments, indexes, recovery, producer state, retention.
+//!
+//! Blocking, behind [`disk::Disk`], without threads, clocks or logging: time is an argument, what waits for the
+//! device is a plan that the caller runs where it wants. Files and formats are Kafka's, so that its tools read
+//! our directories and a directory of Kafka's can be opened here.
+
+pub mod directory;
+pub mod disk;
+pub mod log;
+
+mod checkpoint;
+mod config;
+mod epochs;
+mod error;
+mod headers;
+mod index;
+mod names;
+mod open_files;
+mod partition_metadata;
+mod producers;
+mod segment;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::LogConfig;
+pub use directory::{Directory, DirectoryState, Identity, MetaProperties, remove_files, remove_folder};
+pub use error::Error;
+pub use log::{
+    AbortedPlan, AbortedTransaction, AppendOutcome, Appended, CleanState, Depth, FetchedRange, Log,
+    OffsetOutOfRange, ReadPlan, RecoveryReport, SegmentState, Start, SyncPlan, TimeFound, TimePlan,
+};
+pub use open_files::{Limits, OpenFiles};

@@ -1,0 +1,385 @@
+//! One log directory (`log.dirs`): who may use it, which partitions it holds, how it was left, and its checkpoints.
+//!
+//! A lock file refuses a second process. The clean marker is taken away before anything else happens
+//! (KAFKA-10471), so that a crash while loading never looks like a clean stop. Methods take `&self` and may be
+//! called from any thread; logs themselves belong to their partitions.
+
+mod clean_marker;
+mod meta_properties;
+
+#[cfg(test)]
+mod tests;
+
+pub use meta_properties::{Identity, MetaProperties};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::id::{BrokerEpoch, DirectoryId, Offset, Timestamp, TopicId, TopicPartition, Uuid};
+
+use crate::checkpoint;
+use crate::config::LogConfig;
+use crate::disk::{Disk, File};
+use crate::error::Error;
+use crate::log::{CleanState, Log, RecoveryReport, Start};
+use crate::names;
+use crate::open_files::{Limits, OpenFiles};
+
+/// The longest name that file systems take.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Whether a log directory can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectoryState {
+    /// Reads and writes go on.
+    Online,
+    /// There is too little room: appends are refused with a retriable error, reads and deletes go on.
+    Full,
+    /// A call failed, so nothing that was written lately can be relied on.
+    Offline,
+}
+
+/// One log directory.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    files: Arc<OpenFiles>,
+    meta: MetaProperties,
+    is_new: bool,
+    clean_shutdown: Option<BrokerEpoch>,
+    /// How each log was left, until it is opened.
+    starts: Mutex<BTreeMap<TopicPartition, Start>>,
+    leftovers: Vec<PathBuf>,
+    state: AtomicU8,
+    /// Held for the lock that it stands for.
+    _lock: Arc<dyn File>,
+}
+
+impl Directory {
+    /// Opens a log directory, creating and formatting it with `new_id` when it has no `meta.properties`.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process uses it, [`Error::Foreign`] when it belongs to another cluster or
+    /// broker, else what the disk says.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        identity: &Identity,
+        new_id: DirectoryId,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        create_with_parents(&*disk, path).map_err(|e| Error::io("create folder", path, e))?;
+        let lock_path = path.join(names::LOCK);
+        let lock = disk.lock(&lock_path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Error::Locked { path: path.to_owned() },
+            _ => Error::io("lock", &lock_path, error),
+        })?;
+        let (meta, is_new) = match meta_properties::read(&*disk, path)? {
+            Some(meta) => (meta, false),
+            None => (meta_properties::format(&*disk, path, identity, new_id)?, true),
+        };
+        meta.check(path, identity)?;
+        let marker = clean_marker::take(&*disk, path)?;
+        let clean_shutdown = marker.as_ref().map(|marker| marker.broker_epoch);
+        let mut clean = marker.map(|marker| marker.logs).unwrap_or_default();
+        let recovery_points = checkpoint::read(&*disk, &path.join(names::RECOVERY_POINTS))?;
+        let log_starts = checkpoint::read(&*disk, &path.join(names::LOG_STARTS))?;
+        let mut starts = BTreeMap::new();
+        let mut leftovers = Vec::new();
+        for entry in disk.list(path).map_err(|e| Error::io("list", path, e))? {
+            if !entry.directory {
+                continue;
+            }
+            if entry.name.ends_with(names::DELETE_FOLDER) {
+                leftovers.push(path.join(&entry.name));
+                continue;
+            }
+            let Some(partition) = names::parse_folder(&entry.name) else { continue };
+            let of = |offsets: &BTreeMap<TopicPartition, Offset>| {
+                offsets.get(&partition).copied().unwrap_or(Offset(0))
+            };
+            let start = match clean.remove(&partition) {
+                Some(state) => Start::Clean(state),
+                None => {
+                    Start::Unclean { recovery_point: of(&recovery_points), log_start_offset: of(&log_starts) }
+                }
+            };
+            starts.insert(partition, start);
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            files: OpenFiles::new(disk, limits),
+            meta,
+            is_new,
+            clean_shutdown,
+            starts: Mutex::new(starts),
+            leftovers,
+            state: AtomicU8::new(0),
+            _lock: lock,
+        })
+    }
+
+    /// Where the directory is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `meta.properties` says.
+    #[must_use]
+    pub const fn meta(&self) -> &MetaProperties {
+        &self.meta
+    }
+
+    /// Whether this call to [`Directory::open`] formatted it.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The broker epoch of the run that closed the directory cleanly; `None` after any other end (KIP-966).
+    #[must_use]
+    pub const fn clean_shutdown(&self) -> Option<BrokerEpoch> {
+        self.clean_shutdown
+    }
+
+    /// The files that are open, shared by all logs of the directory.
+    #[must_use]
+    pub const fn files(&self) -> &Arc<OpenFiles> {
+        &self.files
+    }
+
+    /// Partitions that have a folder and were not opened so far.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<TopicPartition> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Folders of deleted partitions whose removal was not done when the last run ended.
+    #[must_use]
+    pub fn leftovers(&self) -> &[PathBuf] {
+        &self.leftovers
+    }
+
+    /// The folder of a partition.
+    #[must_use]
+    pub fn folder(&self, partition: &TopicPartition) -> PathBuf {
+        self.path.join(partition.to_string())
+    }
+
+    /// Makes the log of a new partition.
+    ///
+    /// # Errors
+    /// When the folder exists or the disk refuses.
+    pub fn create_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        now: Timestamp,
+    ) -> Result<Log, Error> {
+        Log::create(&self.files, &self.folder(partition), topic_id, config, now)
+    }
+
+    /// Opens the log of a partition that has a folder. After an unclean end this recovers it, so it is for a job
+    /// thread; after a clean one it touches no file.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_log(
+        &self,
+        partition: &TopicPartition,
+        config: LogConfig,
+        now: Timestamp,
+    ) -> Result<(Log, RecoveryReport), Error> {
+        let start = self.starts.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+        let unclean = Start::Unclean { recovery_point: Offset(0), log_start_offset: Offset(0) };
+        Log::open(&self.files, &self.folder(partition), config, start.unwrap_or(unclean), now)
+    }
+
+    /// Renames a partition's folder so that it may be made anew, and ends writing to the log. The returned folder
+    /// is to be removed with [`remove_folder`]; reads under way go on. `unique` tells several deletions apart.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn delete_log(
+        &self,
+        partition: &TopicPartition,
+        log: &mut Log,
+        unique: Uuid,
+    ) -> Result<PathBuf, Error> {
+        let unique: String = unique.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let tail = format!("-{}.{unique}{}", partition.partition, names::DELETE_FOLDER);
+        // Topic names are ASCII.
+        let topic: String = partition.topic.chars().take(NAME_BYTES_MAX - tail.len()).collect();
+        let to = self.path.join(format!("{topic}{tail}"));
+        log.rename_deleted(&to)?;
+        self.disk().sync_directory(&self.path).map_err(|e| Error::io("sync folder", &self.path, e))?;
+        Ok(to)
+    }
+
+    /// Writes `recovery-point-offset-checkpoint`. Offsets must be those of [`Log::recovery_point`]; afterwards
+    /// tell each log with [`Log::recovery_point_stored`].
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write_recovery_points<'a>(
+        &self,
+        offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>,
+    ) -> Result<(), Error> {
+        checkpoint::write(self.disk(), &self.path.join(names::RECOVERY_POINTS), offsets)
+    }
+
+    /// Writes `log-start-offset-checkpoint`.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write_log_starts<'a>(
+        &self,
+        offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>,
+    ) -> Result<(), Error> {
+        checkpoint::write(self.disk(), &self.path.join(names::LOG_STARTS), offsets)
+    }
+
+    /// Writes `replication-offset-checkpoint`, the high watermarks.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write_high_watermarks<'a>(
+        &self,
+        offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>,
+    ) -> Result<(), Error> {
+        checkpoint::write(self.disk(), &self.path.join(names::HIGH_WATERMARKS), offsets)
+    }
+
+    /// Reads `replication-offset-checkpoint`.
+    ///
+    /// # Errors
+    /// What the disk says, or that the file is none.
+    pub fn read_high_watermarks(&self) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+        checkpoint::read(self.disk(), &self.path.join(names::HIGH_WATERMARKS))
+    }
+
+    /// Ends a run: writes the checkpoints and the clean marker. `logs` are those that [`Log::close_clean`]
+    /// succeeded for; a log left out is recovered at the next start. Logs never opened in this run stay as
+    /// they were left.
+    ///
+    /// # Errors
+    /// What the disk says; the next start is then an unclean one.
+    pub fn close_clean(
+        &self,
+        broker_epoch: BrokerEpoch,
+        mut logs: BTreeMap<TopicPartition, CleanState>,
+    ) -> Result<(), Error> {
+        if self.state() == DirectoryState::Offline {
+            return Err(Error::Offline { path: self.path.clone() });
+        }
+        let mut recovery_points = BTreeMap::new();
+        let mut log_starts = BTreeMap::new();
+        for (partition, start) in self.starts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            match start {
+                Start::Clean(state) => {
+                    logs.entry(partition.clone()).or_insert_with(|| state.clone());
+                }
+                Start::Unclean { recovery_point, log_start_offset } => {
+                    recovery_points.insert(partition.clone(), *recovery_point);
+                    log_starts.insert(partition.clone(), *log_start_offset);
+                }
+            }
+        }
+        for (partition, state) in &logs {
+            recovery_points.insert(partition.clone(), state.log_end_offset);
+            log_starts.insert(partition.clone(), state.log_start_offset);
+        }
+        self.write_recovery_points(recovery_points.iter().map(|(p, offset)| (p, *offset)))?;
+        self.write_log_starts(log_starts.iter().map(|(p, offset)| (p, *offset)))?;
+        clean_marker::write(self.disk(), &self.path, broker_epoch, &logs)
+    }
+
+    /// Whether the directory can be used.
+    #[must_use]
+    pub fn state(&self) -> DirectoryState {
+        match self.state.load(Ordering::Acquire) {
+            0 => DirectoryState::Online,
+            1 => DirectoryState::Full,
+            _ => DirectoryState::Offline,
+        }
+    }
+
+    /// Notes a failure: takes the directory offline, or says that it is full. The state after it.
+    pub fn note_error(&self, error: &Error) -> DirectoryState {
+        if error.is_fatal() {
+            self.state.store(2, Ordering::Release);
+        } else if matches!(error, Error::NoSpace { .. }) {
+            // Offline stays offline.
+            let _ = self.state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+        }
+        self.state()
+    }
+
+    /// Measures the room that is left: below `free_bytes_min` the directory is full, and again usable when there
+    /// is more. The state after it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn measure_space(&self, free_bytes_min: u64) -> Result<DirectoryState, Error> {
+        let space = self.disk().space(&self.path).map_err(|e| Error::io("measure", &self.path, e))?;
+        let (from, to) = if space.free_bytes < free_bytes_min { (0, 1) } else { (1, 0) };
+        let _ = self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        Ok(self.state())
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        self.files.disk()
+    }
+}
+
+fn create_with_parents(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.create_directory(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().ok_or(error)?;
+            create_with_parents(disk, parent)?;
+            disk.create_directory(path)?;
+            disk.sync_directory(parent)
+        }
+        Ok(()) => disk.sync_directory(path.parent().unwrap_or(Path::new("/"))),
+        other => other,
+    }
+}
+
+/// Removes a folder and the files in it; nothing when it is gone already. For a job thread.
+///
+/// # Errors
+/// What the disk says.
+pub fn remove_folder(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    let failed = |error| Error::io("remove", path, error);
+    let entries = match disk.list(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        disk.remove_file(&path.join(&entry.name)).map_err(failed)?;
+    }
+    disk.remove_directory(path).map_err(failed)
+}
+
+/// Removes files that retention or a truncation renamed; those that are gone do not matter. For a job thread.
+///
+/// # Errors
+/// What the disk says.
+pub fn remove_files(disk: &dyn Disk, paths: &[PathBuf]) -> Result<(), Error> {
+    for path in paths {
+        match disk.remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

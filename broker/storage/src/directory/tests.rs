@@ -1,0 +1,131 @@
+//! Tests of the log directory: identity, lock, how logs are found, deletion, state.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::id::{BrokerEpoch, BrokerId, Offset, PartitionIndex, TopicPartition, Uuid};
+
+use super::*;
+use crate::disk::{Fault, SeededChooser, VirtualDisk};
+use crate::testing::{NOW, TOPIC_ID, append, produced, read_all, small};
+
+const PATH: &str = "/data/kafka";
+
+fn identity() -> Identity {
+    Identity { cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(), node_id: BrokerId(3) }
+}
+
+fn open(disk: &VirtualDisk) -> Result<Directory, Error> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Directory::open(disk, Path::new(PATH), &identity(), Uuid([9; 16]), Limits::default())
+}
+
+fn partition(index: i32) -> TopicPartition {
+    TopicPartition { topic: "orders".into(), partition: PartitionIndex(index) }
+}
+
+#[test]
+fn a_directory_belongs_to_one_process_broker_and_cluster() {
+    let disk = VirtualDisk::new();
+    let directory = open(&disk).unwrap();
+    assert!(directory.is_new());
+    assert!(matches!(open(&disk), Err(Error::Locked { .. })));
+    drop(directory);
+    let directory = open(&disk).unwrap();
+    assert!(!directory.is_new());
+    assert_eq!(directory.meta().directory_id, Uuid([9; 16]));
+    drop(directory);
+    let other = Identity { node_id: BrokerId(4), ..identity() };
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let error = Directory::open(disk, Path::new(PATH), &other, Uuid::ZERO, Limits::default()).unwrap_err();
+    assert_eq!(error.to_string(), "/data/kafka: node.id is 3, not 4");
+}
+
+#[test]
+fn a_clean_stop_is_remembered_once() {
+    let disk = VirtualDisk::new();
+    let directory = open(&disk).unwrap();
+    assert_eq!(directory.clean_shutdown(), None);
+    let mut states = BTreeMap::new();
+    for i in 0..3 {
+        let mut log = directory.create_log(&partition(i), TOPIC_ID, small(), NOW).unwrap();
+        for sequence in 0..50 {
+            append(&mut log, 0, produced(1, 0, sequence, 1)).unwrap();
+        }
+        // The third log fails to close and is recovered.
+        if i < 2 {
+            states.insert(partition(i), log.close_clean().unwrap());
+        }
+    }
+    directory.close_clean(BrokerEpoch(42), states).unwrap();
+    drop(directory);
+    disk.crash(&mut SeededChooser::new(1));
+
+    let directory = open(&disk).unwrap();
+    assert_eq!(directory.clean_shutdown(), Some(BrokerEpoch(42)));
+    assert_eq!(directory.partitions(), [partition(0), partition(1), partition(2)]);
+    for i in 0..2 {
+        let (log, report) = directory.open_log(&partition(i), small(), NOW).unwrap();
+        assert_eq!(report.checked_bytes, 0);
+        assert_eq!(read_all(&log, 0, 1000).len(), 50);
+        assert_eq!(log.topic_id(), TOPIC_ID);
+    }
+    assert!(directory.partitions().len() == 1);
+    drop(directory);
+    disk.kill();
+    let directory = open(&disk).unwrap();
+    assert_eq!(directory.clean_shutdown(), None, "a crash after a clean stop is a crash");
+    let (log, _) = directory.open_log(&partition(0), small(), NOW).unwrap();
+    assert_eq!(log.log_end_offset(), Offset(50));
+}
+
+#[test]
+fn a_deleted_partition_can_be_made_anew() {
+    let disk = VirtualDisk::new();
+    let directory = open(&disk).unwrap();
+    let mut log = directory.create_log(&partition(0), TOPIC_ID, small(), NOW).unwrap();
+    append(&mut log, 0, produced(1, 0, 0, 1)).unwrap();
+    let plan = log.unsynced(crate::Depth::Checkpoint).unwrap();
+    let folder = directory.delete_log(&partition(0), &mut log, Uuid([1; 16])).unwrap();
+    assert_eq!(folder.to_str(), Some("/data/kafka/orders-0.01010101010101010101010101010101-delete"));
+    assert!(append(&mut log, 0, produced(1, 0, 1, 1)).is_err());
+    plan.run().unwrap();
+    directory.create_log(&partition(0), TOPIC_ID, small(), NOW).unwrap();
+    drop(directory);
+    let directory = open(&disk).unwrap();
+    assert_eq!(directory.leftovers(), std::slice::from_ref(&folder));
+    remove_folder(&disk, &folder).unwrap();
+    remove_folder(&disk, &folder).unwrap();
+    plan.run().unwrap();
+}
+
+#[test]
+fn checkpoints_have_kafkas_form() {
+    let disk = VirtualDisk::new();
+    let directory = open(&disk).unwrap();
+    let offsets = BTreeMap::from([(partition(0), Offset(5)), (partition(1), Offset(7))]);
+    directory.write_high_watermarks(offsets.iter().map(|(p, offset)| (p, *offset))).unwrap();
+    let path = Path::new(PATH).join("replication-offset-checkpoint");
+    let bytes = crate::disk::read_file(&disk, &path, 1000).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), "0\n2\norders 0 5\norders 1 7\n");
+    assert_eq!(directory.read_high_watermarks().unwrap(), offsets);
+}
+
+#[test]
+fn a_full_disk_is_a_state_and_a_failed_one_is_final() {
+    let disk = VirtualDisk::new();
+    let directory = open(&disk).unwrap();
+    disk.set_capacity(Some(10_000));
+    assert_eq!(directory.measure_space(1_000).unwrap(), DirectoryState::Online);
+    assert_eq!(directory.measure_space(1_000_000).unwrap(), DirectoryState::Full);
+    assert_eq!(directory.measure_space(1_000).unwrap(), DirectoryState::Online);
+    let mut log = directory.create_log(&partition(0), TOPIC_ID, small(), NOW).unwrap();
+    append(&mut log, 0, produced(1, 0, 0, 1)).unwrap();
+    disk.inject(|call| (call.name == "sync_data").then_some(Fault::Io));
+    let error = log.unsynced(crate::Depth::Batches).unwrap().run().unwrap_err();
+    assert_eq!(directory.note_error(&error), DirectoryState::Offline);
+    disk.heal();
+    assert_eq!(directory.measure_space(1_000).unwrap(), DirectoryState::Offline);
+    assert!(directory.close_clean(BrokerEpoch(1), BTreeMap::new()).is_err());
+}

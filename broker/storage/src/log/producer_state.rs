@@ -1,0 +1,122 @@
+//! Keeping the producers in step with the batches: at append, after a truncation, in recovery.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use protocol::id::{Offset, ProducerId};
+use protocol::records::{BatchHeader, ControlRecord, ControlType, Records};
+
+use super::Log;
+use super::scan::{self, Step};
+use crate::disk::{Wait, read_file};
+use crate::error::Error;
+use crate::names::{self, INDEX, SNAPSHOT};
+use crate::producers::{CompletedTransaction, Producers, decode_snapshot};
+use crate::segment::Segment;
+
+/// Room for 5,000,000 producers.
+const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
+/// A control batch has one record of a few bytes, and is not compressed.
+const CONTROL_BYTES_MAX: usize = 64 << 10;
+
+impl Log {
+    /// Brings the producers up to date with a batch; the transaction that it ended and whether that was aborted.
+    pub(super) fn record_producer(
+        &mut self,
+        header: &BatchHeader,
+        base_offset: Offset,
+        bytes: &[u8],
+    ) -> Option<(CompletedTransaction, bool)> {
+        if header.producer_id == ProducerId::NONE {
+            return None;
+        }
+        if !header.attributes.is_control() {
+            self.producers.record(header, base_offset);
+            return None;
+        }
+        let marker = marker(bytes)?;
+        let completed = self.producers.record_marker(header, base_offset, marker.coordinator_epoch)?;
+        Some((completed, marker.control_type == ControlType::Abort))
+    }
+
+    /// Sets the producers to what they were at the log's end: from the newest whole snapshot up to there and the
+    /// batches behind it. Snapshots behind the end are removed, because they tell of batches that are gone, and
+    /// so are those that no segment needs. Removals are durable when this returns.
+    pub(super) fn restore_producers(&mut self) -> Result<(), Error> {
+        let path = self.path();
+        let end = self.log_end_offset();
+        let is_empty = self.sealed.is_empty() && self.active.size == 0;
+        let entries = self.files.disk().list(&path).map_err(|e| Error::io("list", &path, e))?;
+        let mut snapshots: Vec<Offset> =
+            entries.iter().filter_map(|entry| names::parse_file_name(&entry.name, SNAPSHOT)).collect();
+        snapshots.sort_unstable();
+        let mut found: Option<(Offset, Producers)> = None;
+        let mut removed = false;
+        for offset in snapshots.into_iter().rev() {
+            let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
+            let mut keep = found.is_some() && self.begins_segment(offset);
+            if !keep && offset <= end && found.is_none() && !is_empty {
+                let bytes = read_file(self.files.disk(), &path, SNAPSHOT_BYTES_MAX);
+                found = bytes.ok().and_then(|bytes| decode_snapshot(&bytes).ok()).map(|p| (offset, p));
+                keep = found.is_some();
+            }
+            if !keep {
+                self.files.disk().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+                removed = true;
+            }
+        }
+        if removed {
+            self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
+        }
+        self.snapshot_offset = found.as_ref().map(|newest| newest.0);
+        let (from, producers) = found.unwrap_or((Offset(0), Producers::default()));
+        self.producers = producers;
+        self.replay_producers(from)
+    }
+
+    /// Records the producers of all batches from `from` on.
+    fn replay_producers(&mut self, from: Offset) -> Result<(), Error> {
+        let mut parts: VecDeque<(Arc<Segment>, u32)> =
+            self.sealed.iter().map(|sealed| (Arc::clone(&sealed.segment), sealed.size)).collect();
+        parts.push_back((Arc::clone(&self.active.segment), self.active.size));
+        let ends: Vec<Offset> = parts.iter().skip(1).map(|part| part.0.base_offset()).collect();
+        for (i, (segment, size)) in parts.into_iter().enumerate() {
+            let end = ends.get(i).copied().unwrap_or_else(|| self.log_end_offset());
+            if end <= from || size == 0 {
+                continue;
+            }
+            let position = if segment.base_offset() >= from { 0 } else { position_of(&segment, size, from)? };
+            let mut aborted = Vec::new();
+            scan::batches(&segment, position, u64::from(size), |header, batch, _| {
+                if header.base_offset >= from {
+                    let completed = self.record_producer(header, header.base_offset, batch);
+                    if let Some((completed, true)) = completed {
+                        aborted.push((completed, self.stable_offset_after(&completed)));
+                    }
+                }
+                Step::Next
+            })?;
+            for (completed, last_stable_offset) in aborted {
+                self.restore_aborted(&segment, &completed, last_stable_offset)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The end of a transaction in a control batch.
+fn marker(batch: &[u8]) -> Option<ControlRecord> {
+    let mut buffer = Vec::new();
+    let record = Records::new(batch, &mut buffer, CONTROL_BYTES_MAX).ok()?.next()?.ok()?;
+    ControlRecord::read(record.key, record.value)
+}
+
+fn position_of(segment: &Arc<Segment>, size: u32, offset: Offset) -> Result<u32, Error> {
+    let relative = u32::try_from(offset.0 - segment.base_offset().0).unwrap_or(u32::MAX);
+    match segment.index(size, Wait::Long) {
+        Ok(index) => Ok(index.lookup(relative).0),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(0),
+        Err(error) => Err(Error::io("read", &segment.path(INDEX), error)),
+    }
+}

@@ -1,0 +1,337 @@
+//! Reading: planned from memory under the log's lock, run outside it.
+//!
+//! A plan finds the batch with the asked offset and the end at a batch boundary. The ring of recent batches and
+//! the index entries in memory mostly know both; else [`ReadPlan::run`] reads a few headers. The result is a
+//! range of whole batches for sendfile, so nothing is copied and CRCs are not looked at: what was damaged on the
+//! device is found by the first-use check of a sealed segment here, by recovery, by [`crate::Log::verify`], and
+//! by whoever reads the batch, whose CRC was computed by its producer.
+
+use std::io;
+use std::sync::Arc;
+
+use protocol::id::Offset;
+use protocol::records::BatchHeader;
+
+use super::{Log, MaxTimestamp};
+use crate::disk::{File, FileRange, Wait};
+use crate::headers::Headers;
+use crate::index::Known;
+use crate::segment::Segment;
+
+/// The asked offset is below the log's start or above its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("offset is outside the log")]
+pub struct OffsetOutOfRange;
+
+/// Where the batch with the asked offset begins, as far as memory knows.
+#[derive(Debug, Clone, Copy)]
+enum From {
+    At(u32),
+    After(u32),
+    /// The index's file has to be looked at.
+    InFile,
+}
+
+/// A read that was planned. Holds the segment, so that rolls, truncations and deletions do not harm it.
+#[derive(Debug, Clone)]
+pub struct ReadPlan {
+    /// `None` when there is nothing to read.
+    segment: Option<Arc<Segment>>,
+    file: Option<Arc<dyn File>>,
+    from: Offset,
+    start: From,
+    /// Bytes of whole batches in the segment.
+    size: u32,
+    /// No batch that reaches this offset is read.
+    before: Offset,
+    /// A batch boundary below which all batches end before `before`.
+    safe_end: u32,
+    /// Whether `safe_end` is the greatest such boundary.
+    exact_end: bool,
+    /// The greatest boundary in memory that keeps the range within `bytes_max`.
+    boundary: u32,
+    bytes_max: u32,
+    /// Bytes from here on are in the page cache for sure.
+    warm_from: u32,
+    /// Where the next segment begins, for a read behind the last batch that compaction left in this one.
+    next_segment: Option<Offset>,
+    sealed: Option<MaxTimestamp>,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Default)]
+pub struct FetchedRange {
+    /// Whole batches, the first of which holds the asked offset; `None` when there are none.
+    pub range: Option<FileRange>,
+    /// Compaction left no batch at or behind the asked offset in its segment: plan again from here.
+    pub skip_to: Option<Offset>,
+}
+
+impl Log {
+    /// Plans a read of whole batches from the one with `from` on, all of which end before `before` (high
+    /// watermark, last stable offset or log end). At most `bytes_max` bytes, but at least one batch (KIP-74).
+    ///
+    /// # Errors
+    /// When `from` is outside the log.
+    pub fn plan_read(
+        &self,
+        from: Offset,
+        before: Offset,
+        bytes_max: u32,
+    ) -> Result<ReadPlan, OffsetOutOfRange> {
+        if from < self.log_start_offset || from > self.log_end_offset() {
+            return Err(OffsetOutOfRange);
+        }
+        let before = before.min(self.log_end_offset());
+        if from >= before {
+            return Ok(ReadPlan::empty(from));
+        }
+        Ok(match self.segment_at(from) {
+            Some(index) => self.plan_sealed(index, from, before, bytes_max),
+            None => self.plan_active(from, before, bytes_max),
+        })
+    }
+
+    fn plan_sealed(&self, index: usize, from: Offset, before: Offset, bytes_max: u32) -> ReadPlan {
+        let Some(sealed) = self.sealed.get(index) else { return ReadPlan::empty(from) };
+        let end = self.end_of_sealed(index);
+        let whole = before >= end;
+        ReadPlan {
+            segment: Some(Arc::clone(&sealed.segment)),
+            file: sealed.segment.opened(),
+            start: if from == sealed.segment.base_offset() { From::After(0) } else { From::InFile },
+            size: sealed.size,
+            before,
+            safe_end: if whole { sealed.size } else { 0 },
+            exact_end: whole,
+            boundary: 0,
+            bytes_max,
+            warm_from: u32::MAX,
+            next_segment: Some(end),
+            sealed: Some(sealed.max_timestamp),
+            from,
+        }
+    }
+
+    fn plan_active(&self, from: Offset, before: Offset, bytes_max: u32) -> ReadPlan {
+        let active = &self.active;
+        let start = match active.recent.lookup(from) {
+            Some((_, position)) => From::At(position),
+            None => match active.offsets.lookup(active.relative(from)) {
+                Known::At(position) => From::At(position),
+                Known::After(position) => From::After(position),
+                Known::InFile => From::InFile,
+            },
+        };
+        let (safe_end, exact_end) = self.end_in_active(before);
+        let boundary = match start {
+            From::At(position) | From::After(position) => {
+                let limit = u64::from(position) + u64::from(bytes_max);
+                active.recent.boundary(limit).or_else(|| active.offsets.boundary(limit)).unwrap_or(0)
+            }
+            From::InFile => 0,
+        };
+        ReadPlan {
+            segment: Some(Arc::clone(&active.segment)),
+            file: active.segment.opened(),
+            from,
+            start,
+            size: active.size,
+            before,
+            safe_end,
+            exact_end,
+            boundary,
+            bytes_max,
+            warm_from: active.warm_from(self.files.era()),
+            next_segment: None,
+            sealed: None,
+        }
+    }
+
+    /// A boundary in the active segment below which all batches end before `before`, and whether it is the
+    /// greatest one.
+    fn end_in_active(&self, before: Offset) -> (u32, bool) {
+        let active = &self.active;
+        if before == active.next_offset {
+            return (active.size, true);
+        }
+        if let Some((_, position)) = active.recent.lookup(before) {
+            return (position, true);
+        }
+        match active.offsets.lookup(active.relative(before)) {
+            Known::At(position) => (position, true),
+            Known::After(position) => (position, false),
+            Known::InFile => (0, false),
+        }
+    }
+}
+
+impl ReadPlan {
+    const fn empty(from: Offset) -> Self {
+        Self {
+            segment: None,
+            file: None,
+            from,
+            start: From::At(0),
+            size: 0,
+            before: from,
+            safe_end: 0,
+            exact_end: true,
+            boundary: 0,
+            bytes_max: 0,
+            warm_from: 0,
+            next_segment: None,
+            sealed: None,
+        }
+    }
+
+    /// Whether there is nothing to read, so that running the plan is not needed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.segment.is_none()
+    }
+
+    /// Finds the range. With [`Wait::Never`] `WouldBlock` says that something is not in memory: let a job thread
+    /// call [`ReadPlan::warm`] and run it again. `InvalidData` says that the segment is damaged, which a client
+    /// is told as `CORRUPT_MESSAGE`; `NotFound` that the segment was removed meanwhile.
+    ///
+    /// # Errors
+    /// As above, and what the disk says.
+    pub fn run(&self, wait: Wait) -> io::Result<FetchedRange> {
+        let Some(segment) = &self.segment else { return Ok(FetchedRange::default()) };
+        if segment.is_damaged() {
+            return Err(damaged("the segment is marked as damaged"));
+        }
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None if wait == Wait::Never && !segment.is_checked() => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            None => segment.open()?,
+        };
+        if self.sealed.is_some() && !segment.is_checked() {
+            self.check_sealed(segment, &*file, wait)?;
+        }
+        segment.note_checked();
+        let Some(start) = self.find_start(segment, &*file, wait)? else {
+            return Ok(FetchedRange { range: None, skip_to: self.next_segment });
+        };
+        let end = self.find_end(segment, &*file, start, wait)?;
+        if end <= start {
+            return Ok(FetchedRange::default());
+        }
+        let range = FileRange { file, position: u64::from(start), len: end - start };
+        if wait == Wait::Never && start < self.warm_from && !range.is_warm()? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(FetchedRange { range: Some(range), skip_to: None })
+    }
+
+    /// Brings everything that the plan needs into memory. Waits for the device: for a job thread.
+    ///
+    /// # Errors
+    /// As [`ReadPlan::run`], never `WouldBlock`.
+    pub fn warm(&self) -> io::Result<()> {
+        match self.run(Wait::Long)?.range {
+            Some(range) => range.warm(),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares a sealed segment with what is known of it, when it is first used after a start: the file's
+    /// length, and that the index's last entry points at the batch that it names. Cheap, and it catches what
+    /// happens to files while no broker runs: a cut file, one file put in another's place, an index of another
+    /// log. Flipped bits inside a batch are left to the batch's CRC.
+    fn check_sealed(&self, segment: &Arc<Segment>, file: &dyn File, wait: Wait) -> io::Result<()> {
+        let result = self.compare_sealed(segment, file, wait);
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            segment.mark_damaged();
+        }
+        result
+    }
+
+    fn compare_sealed(&self, segment: &Arc<Segment>, file: &dyn File, wait: Wait) -> io::Result<()> {
+        if file.len()? < u64::from(self.size) {
+            return Err(damaged("the file is shorter than it was"));
+        }
+        let index = segment.index(self.size, wait)?;
+        let Some((last, position)) = index.entries().last().copied() else { return Ok(()) };
+        let mut headers = Headers::new(file, self.size, wait);
+        let header = headers.at(position)?;
+        if header.last_offset() != segment.base_offset().plus(i64::from(last)) {
+            return Err(damaged("an index entry does not point at its batch"));
+        }
+        Ok(())
+    }
+
+    /// The position of the first batch that ends at or behind the asked offset; `None` when the segment has none.
+    fn find_start(&self, segment: &Arc<Segment>, file: &dyn File, wait: Wait) -> io::Result<Option<u32>> {
+        let from = match self.start {
+            From::At(position) => return Ok(Some(position)),
+            From::After(position) => position,
+            From::InFile => {
+                let index = segment.index(self.size, wait)?;
+                let relative = self.from.0 - segment.base_offset().0;
+                match index.lookup(u32::try_from(relative).unwrap_or(u32::MAX)) {
+                    (position, true) => return Ok(Some(position)),
+                    (position, false) => position,
+                }
+            }
+        };
+        let mut headers = Headers::new(file, self.size, wait);
+        let mut position = from;
+        while position < self.size {
+            let header = headers.at(position)?;
+            if header.last_offset() >= self.from {
+                return Ok(Some(position));
+            }
+            position = next_position(position, &header, self.size)?;
+        }
+        Ok(None)
+    }
+
+    /// The end of the range that begins at `start`: a batch boundary.
+    fn find_end(&self, segment: &Arc<Segment>, file: &dyn File, start: u32, wait: Wait) -> io::Result<u32> {
+        let limit = u64::from(start) + u64::from(self.bytes_max);
+        if self.exact_end && u64::from(self.safe_end) <= limit {
+            return Ok(self.safe_end);
+        }
+        let (mut known, mut safe_end) = (self.boundary, self.safe_end);
+        if known <= start && (self.sealed.is_some() || matches!(self.start, From::InFile)) {
+            let index = segment.index(self.size, wait)?;
+            known = index.boundary(limit);
+            if !self.exact_end {
+                let before = u32::try_from(self.before.0 - segment.base_offset().0).unwrap_or(u32::MAX);
+                safe_end = safe_end.max(index.lookup(before).0);
+            }
+        }
+        let known = known.min(safe_end).max(start);
+        if known > start && (self.exact_end || known < safe_end) {
+            return Ok(known);
+        }
+        let mut headers = Headers::new(file, self.size, wait);
+        let mut end = known;
+        while end < self.size {
+            let header = headers.at(end)?;
+            let next = next_position(end, &header, self.size)?;
+            if header.next_offset() > self.before || (end > start && u64::from(next) > limit) {
+                break;
+            }
+            end = next;
+        }
+        Ok(end)
+    }
+}
+
+fn damaged(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// Where the batch behind this one begins; `InvalidData` when the batch reaches beyond the segment.
+pub(super) fn next_position(position: u32, header: &BatchHeader, size: u32) -> io::Result<u32> {
+    u32::try_from(header.size_in_bytes())
+        .ok()
+        .and_then(|bytes| position.checked_add(bytes))
+        .filter(|next| *next <= size)
+        .ok_or_else(|| damaged("a batch reaches beyond the segment"))
+}

@@ -1,0 +1,348 @@
+//! Recovery after an unclean end: the part of a log behind its recovery point is read, checked and indexed anew.
+//!
+//! Below the recovery point files are believed, because they were synced with their indexes before it was
+//! written. Behind it every header and CRC is checked and offsets and epochs must go on without a gap; the first
+//! batch that fails ends the log, and what lies behind it is removed. Producer state comes from the newest whole
+//! snapshot and the batches behind it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::id::{LeaderEpoch, Offset, Timestamp};
+use protocol::records::crc_matches;
+
+use super::active::Active;
+use super::scan::{self, Step};
+use super::{Log, MaxTimestamp, Sealed};
+use crate::checkpoint;
+use crate::config::LogConfig;
+use crate::disk::{Entry, Wait, read_file};
+use crate::epochs::Epochs;
+use crate::error::Error;
+use crate::headers::Headers;
+use crate::index::{self, LoadedIndex, Tail};
+use crate::log::RecoveryReport;
+use crate::names::{self, DELETED, INDEX, LEADER_EPOCH_CHECKPOINT, LOG, TIME_INDEX};
+use crate::open_files::OpenFiles;
+use crate::partition_metadata;
+use crate::segment::Segment;
+
+/// An index of a segment of 2 GiB with an entry for every batch of 61 bytes would be as large; Kafka's are 10 MiB.
+const INDEX_BYTES_MAX: u64 = 256 << 20;
+const EPOCHS_BYTES_MAX: u64 = 16 << 20;
+
+/// A log that is being recovered.
+struct Recovery {
+    log: Log,
+    report: RecoveryReport,
+    recovery_point: Offset,
+    /// Whether the epochs' file was lost, so that every batch has to be asked for its epoch.
+    epochs_lost: bool,
+}
+
+/// Opens the log in `directory` after an unclean end.
+pub(super) fn recover(
+    files: &Arc<OpenFiles>,
+    directory: &Path,
+    config: LogConfig,
+    recovery_point: Offset,
+    log_start_offset: Offset,
+    now: Timestamp,
+) -> Result<(Log, RecoveryReport), Error> {
+    let disk = files.disk();
+    let entries = disk.list(directory).map_err(|e| Error::io("list", directory, e))?;
+    let entries = remove_leftovers(files, directory, entries)?;
+    let topic_id = partition_metadata::read(disk, directory)?;
+    let noted = checkpoint::read_one(disk, &directory.join(names::TRUNCATION_CHECKPOINT))?;
+    let recovery_point = noted.map_or(recovery_point, |noted| noted.min(recovery_point));
+    let mut segments: Vec<(Offset, u64)> = entries
+        .iter()
+        .filter_map(|entry| names::parse_file_name(&entry.name, LOG).map(|base| (base, entry.len)))
+        .collect();
+    segments.sort_unstable();
+    let first = segments.first().map_or(log_start_offset, |first| first.0);
+    let mut log = Log::empty(files, directory, topic_id, config, first, now);
+    log.log_start_offset = first.max(log_start_offset);
+    log.truncation_noted = noted.is_some();
+    let mut recovery =
+        Recovery { log, report: RecoveryReport::default(), recovery_point, epochs_lost: false };
+    recovery.load_epochs()?;
+    recovery.load_segments(&segments, now)?;
+    recovery.log.restore_producers()?;
+    recovery.finish(log_start_offset, now)
+}
+
+/// Removes files that a deletion or a write left half done.
+fn remove_leftovers(
+    files: &Arc<OpenFiles>,
+    directory: &Path,
+    entries: Vec<Entry>,
+) -> Result<Vec<Entry>, Error> {
+    let (leftover, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| {
+        let name = &entry.name;
+        name.ends_with(DELETED) || name.ends_with(".tmp") || name.ends_with(".cleaned")
+    });
+    for entry in leftover {
+        let path = directory.join(&entry.name);
+        files.disk().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+    }
+    Ok(kept)
+}
+
+impl Recovery {
+    fn load_epochs(&mut self) -> Result<(), Error> {
+        let path = self.log.folder.join(LEADER_EPOCH_CHECKPOINT);
+        let decoded = match read_file(self.log.files.disk(), &path, EPOCHS_BYTES_MAX) {
+            Ok(bytes) => Epochs::decode(&String::from_utf8_lossy(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err("missing"),
+            Err(error) => return Err(Error::io("read", &path, error)),
+        };
+        self.epochs_lost = decoded.is_err();
+        self.log.epochs = decoded.unwrap_or_default();
+        // What the file says of offsets behind the recovery point may stem from batches that were cut since.
+        self.log.epochs.truncate_end(self.recovery_point);
+        Ok(())
+    }
+
+    fn load_segments(&mut self, segments: &[(Offset, u64)], now: Timestamp) -> Result<(), Error> {
+        for (i, (base_offset, len)) in segments.iter().enumerate() {
+            let next = segments.get(i + 1).map(|next| next.0);
+            let segment = Segment::new(*base_offset, &self.log.folder, &self.log.files);
+            let end = self.log.log_end_offset();
+            if i > 0 && *base_offset > self.recovery_point && !follows(end, *base_offset) {
+                return self.drop_segments(&segments[i..]);
+            }
+            if i > 0 {
+                self.seal();
+            }
+            if let Some(next) = next.filter(|next| *next <= self.recovery_point) {
+                self.believe(segment, *len, next, now)?;
+                continue;
+            }
+            let whole = self.check_segment(segment, *len, now)?;
+            if !whole {
+                return self.drop_segments(&segments[i + 1..]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The segment that was loaded last is not the log's last.
+    fn seal(&mut self) {
+        let active = &self.log.active;
+        self.log.sealed.push_back(Sealed {
+            segment: Arc::clone(&active.segment),
+            size: active.size,
+            max_timestamp: active.max_timestamp,
+        });
+    }
+
+    /// Takes a segment below the recovery point as it is, ending at `next`.
+    fn believe(
+        &mut self,
+        segment: Arc<Segment>,
+        len: u64,
+        next: Offset,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let times = read_index(&segment, TIME_INDEX)?.map(|bytes| index::parse_times(&bytes));
+        let path = segment.log_path();
+        let size = u32::try_from(len).map_err(|_| Error::corrupt(&path, "larger than a segment may be"))?;
+        let base = segment.base_offset();
+        let mut active = Active::new(Arc::clone(&segment), now);
+        active.exists = true;
+        match times.as_ref().and_then(|times| times.last()) {
+            Some(last) => {
+                let timestamp = Timestamp(last.timestamp);
+                active.max_timestamp = MaxTimestamp { timestamp, offset: base.plus(i64::from(last.last)) };
+            }
+            None => self.rebuild_indexes(&mut active, len)?,
+        }
+        active.size = size;
+        active.next_offset = next;
+        self.log.active = active;
+        if self.epochs_lost {
+            self.read_epochs()?;
+        }
+        Ok(())
+    }
+
+    /// Indexes a segment anew: without a time index retention could not tell its age, without an offset index
+    /// every read would begin at its start. Cuts nothing.
+    fn rebuild_indexes(&self, active: &mut Active, len: u64) -> Result<(), Error> {
+        let segment = Arc::clone(&active.segment);
+        let config = &self.log.config;
+        scan::batches(&segment, 0, len, |header, _, _| {
+            active.note_batch(config, header, header.base_offset);
+            Step::Next
+        })?;
+        active.push_time_entry();
+        for (suffix, entries) in [(INDEX, active.offsets.unwritten()), (TIME_INDEX, active.times.unwritten())]
+        {
+            let path = segment.path(suffix);
+            segment.cut_file(suffix, 0).map_err(|e| Error::io("cut", &path, e))?;
+            segment.write_index(suffix, &entries).map_err(|e| Error::io("write", &path, e))?;
+            segment.sync_file(suffix).map_err(|e| Error::io("sync", &path, e))?;
+        }
+        Ok(())
+    }
+
+    /// Asks every batch of the segment loaded last for its epoch.
+    fn read_epochs(&mut self) -> Result<(), Error> {
+        let segment = Arc::clone(&self.log.active.segment);
+        let epochs = &mut self.log.epochs;
+        let size = u64::from(self.log.active.size);
+        scan::batches(&segment, 0, size, |header, _, _| {
+            epochs.assign(header.partition_leader_epoch, header.base_offset);
+            Step::Next
+        })?;
+        Ok(())
+    }
+
+    /// Reads a segment from the recovery point on and cuts it at the first batch that fails. Whether it was
+    /// whole.
+    fn check_segment(&mut self, segment: Arc<Segment>, len: u64, now: Timestamp) -> Result<bool, Error> {
+        let base_offset = segment.base_offset();
+        let mut active = Active::new(Arc::clone(&segment), now);
+        active.exists = true;
+        self.restart_at_index(&mut active, len)?;
+        let from = active.size;
+        let (config, epochs) = (&self.log.config, &mut self.log.epochs);
+        let mut epoch = LeaderEpoch::UNKNOWN;
+        let end = scan::batches(&segment, from, len, |header, batch, _| {
+            let next = active.next_offset;
+            // A gap inside a file is compaction's: a lost write would have left no batch at all.
+            let goes_on = header.base_offset >= next;
+            let sane = header.last_offset_delta >= 0
+                && header.records_count >= 0
+                && header.base_offset.0 - base_offset.0 <= i64::from(i32::MAX)
+                && header.partition_leader_epoch >= epoch;
+            if !goes_on || !sane || !crc_matches(batch) {
+                return Step::Stop;
+            }
+            epoch = header.partition_leader_epoch;
+            epochs.assign(epoch, header.base_offset);
+            active.note_batch(config, header, header.base_offset);
+            Step::Next
+        })?;
+        // The ring saw batches that a reader of the page cache did not bring in.
+        active.forget_recent();
+        self.log.active = active;
+        self.report.checked_bytes += end - u64::from(from);
+        if end < len {
+            self.report.cut_bytes += len - end;
+            let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;
+            // Synced, so that what is appended next can never stand before a rest of what is cut now.
+            let cut = file.set_len(end).and_then(|()| file.sync_data());
+            cut.map_err(|e| Error::io("cut", &segment.log_path(), e))?;
+        }
+        Ok(end == len)
+    }
+
+    /// Sets an active segment to the last batch that the indexes name below the recovery point, if they hold
+    /// water; else to the segment's beginning with empty indexes.
+    fn restart_at_index(&self, active: &mut Active, len: u64) -> Result<(), Error> {
+        let segment = Arc::clone(&active.segment);
+        let log_bytes = u32::try_from(len).unwrap_or(u32::MAX);
+        let base = segment.base_offset();
+        let below = u32::try_from(self.recovery_point.0 - base.0).unwrap_or(0);
+        let mut kept = 0;
+        let mut kept_times = 0;
+        if let Some(mut bytes) = read_index(&segment, INDEX)? {
+            // Entries behind the recovery point may be torn and are not needed.
+            let sure = bytes.chunks_exact(8).take_while(|entry| big_endian(&entry[..4]) < below).count();
+            bytes.truncate(sure * index::OFFSET_ENTRY_BYTES);
+            let entries = LoadedIndex::parse(&bytes, log_bytes).unwrap_or_default();
+            if let Some((last, position)) = entries.entries().last().copied() {
+                let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;
+                let mut headers = Headers::new(&*file, log_bytes, Wait::Long);
+                let found = headers.at(position).ok();
+                if let Some(header) = found.filter(|h| h.last_offset() == base.plus(i64::from(last))) {
+                    kept = entries.len();
+                    active.size = position;
+                    active.next_offset = header.base_offset;
+                    let first = headers.at(0).ok();
+                    active.first_timestamp = first.map_or(Timestamp::NONE, |first| first.max_timestamp);
+                    let mut times =
+                        index::parse_times(&read_index(&segment, TIME_INDEX)?.unwrap_or_default());
+                    times.retain(|entry| entry.last <= last);
+                    kept_times = times.len();
+                    if let Some(newest) = times.last() {
+                        let timestamp = Timestamp(newest.timestamp);
+                        let offset = base.plus(i64::from(newest.last));
+                        active.max_timestamp = MaxTimestamp { timestamp, offset };
+                        active.newest_time_entry = newest.timestamp;
+                    }
+                }
+            }
+        }
+        active.offsets = Tail::in_file(kept);
+        active.times = Tail::in_file(kept_times);
+        for (suffix, bytes) in [(INDEX, kept * 8), (TIME_INDEX, kept_times * 12)] {
+            segment.cut_file(suffix, bytes as u64).map_err(|e| Error::io("cut", &segment.path(suffix), e))?;
+        }
+        Ok(())
+    }
+
+    /// Removes segments behind the end of what is whole.
+    fn drop_segments(&mut self, segments: &[(Offset, u64)]) -> Result<(), Error> {
+        for (base_offset, len) in segments {
+            self.report.cut_bytes += len;
+            let segment = Segment::new(*base_offset, &self.log.folder, &self.log.files);
+            for suffix in names::SEGMENT_FILES {
+                remove_if_there(&self.log, &segment.path(suffix))?;
+            }
+        }
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> Result<(), Error> {
+        let path = self.log.path();
+        self.log.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))
+    }
+
+    fn finish(mut self, log_start_offset: Offset, now: Timestamp) -> Result<(Log, RecoveryReport), Error> {
+        let log = &mut self.log;
+        let end = log.log_end_offset();
+        log.epochs.truncate_end(end);
+        log.epochs.truncate_start(log.log_start_offset.min(end));
+        log.epochs_dirty = true;
+        log.names_dirty = true;
+        log.recovery_point = self.recovery_point.min(end);
+        log.synced_offset = log.recovery_point;
+        self.report.lost_records = (self.recovery_point.0 - end.0).max(0).unsigned_abs();
+        if log_start_offset > end {
+            log.truncate_fully(log_start_offset, now)?;
+        }
+        Ok((self.log, self.report))
+    }
+}
+
+/// Whether a segment at `base_offset` may follow one that ends at `end` behind the recovery point: without a gap,
+/// but for one so wide that a roll had to leave it. Otherwise the end of the earlier one was lost.
+fn follows(end: Offset, base_offset: Offset) -> bool {
+    base_offset == end || base_offset.0 - end.0 > i64::from(i32::MAX)
+}
+
+fn big_endian(bytes: &[u8]) -> u32 {
+    bytes.try_into().map_or(0, u32::from_be_bytes)
+}
+
+fn read_index(segment: &Segment, suffix: &str) -> Result<Option<Vec<u8>>, Error> {
+    let path = segment.path(suffix);
+    match read_file(segment.disk(), &path, INDEX_BYTES_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            Ok(None)
+        }
+        Err(error) => Err(Error::io("read", &path, error)),
+    }
+}
+
+fn remove_if_there(log: &Log, path: &Path) -> Result<(), Error> {
+    match log.files.disk().remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,206 @@
+//! Look-ups by time (ListOffsets): planned from memory, run outside the lock.
+
+use std::io;
+use std::sync::Arc;
+
+use protocol::id::{LeaderEpoch, Offset, Timestamp};
+use protocol::records::{BatchHeader, Records};
+
+use super::read::next_position;
+use super::{Log, MaxTimestamp};
+use crate::disk::{File, Wait, read_exact_at, read_file};
+use crate::headers::Headers;
+use crate::index;
+use crate::names::TIME_INDEX;
+use crate::segment::Segment;
+
+/// Bytes to which one batch is unpacked in a look-up; what is larger answers with the batch's first offset.
+const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+/// Larger than any time index: 12 bytes for every 61 of a segment of 2 GiB.
+const TIME_INDEX_BYTES_MAX: u64 = 512 << 20;
+
+/// A record found by its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeFound {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// The epoch in which it was appended.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The first record with at least this time.
+    AtLeast(Timestamp),
+    /// The first record with the greatest time.
+    Greatest(MaxTimestamp),
+}
+
+/// A look-up that was planned. Holds its segments.
+#[derive(Debug, Clone)]
+pub struct TimePlan {
+    target: Target,
+    log_start_offset: Offset,
+    before: Offset,
+    /// Segments that may hold the record, oldest first, with their sizes and, where memory knows, the offset
+    /// (relative) from which to look.
+    segments: Vec<(Arc<Segment>, u32, Option<u32>)>,
+}
+
+impl Log {
+    /// Plans the search for the first record below `before` whose timestamp is at least `timestamp`.
+    #[must_use]
+    pub fn plan_time(&self, timestamp: Timestamp, before: Offset) -> TimePlan {
+        let holds = |maximum: MaxTimestamp| maximum.timestamp >= timestamp;
+        let sealed = self.sealed.iter().filter(|sealed| holds(sealed.max_timestamp));
+        let mut segments: Vec<_> =
+            sealed.take(2).map(|sealed| (Arc::clone(&sealed.segment), sealed.size, None)).collect();
+        if holds(self.active.max_timestamp) {
+            let from = self.active.times.lookup(timestamp.0);
+            segments.push((Arc::clone(&self.active.segment), self.active.size, from));
+        }
+        let target = Target::AtLeast(timestamp);
+        TimePlan { target, log_start_offset: self.log_start_offset, before, segments }
+    }
+
+    /// Plans the search for the first record with the log's greatest timestamp (KIP-734), if it is below
+    /// `before`.
+    #[must_use]
+    pub fn plan_max_timestamp(&self, before: Offset) -> TimePlan {
+        let maximum = self.max_timestamp();
+        let mut segments = Vec::new();
+        if maximum.timestamp.0 >= 0 {
+            let relative = |base: Offset| u32::try_from(maximum.offset.0 - base.0).ok();
+            segments.push(match self.segment_at(maximum.offset).and_then(|i| self.sealed.get(i)) {
+                Some(sealed) => {
+                    (Arc::clone(&sealed.segment), sealed.size, relative(sealed.segment.base_offset()))
+                }
+                None => {
+                    let active = &self.active;
+                    (Arc::clone(&active.segment), active.size, relative(active.segment.base_offset()))
+                }
+            });
+        }
+        let target = Target::Greatest(maximum);
+        TimePlan { target, log_start_offset: self.log_start_offset, before, segments }
+    }
+}
+
+impl TimePlan {
+    /// Finds the record; `None` when there is none. With [`Wait::Never`] `WouldBlock` asks to be run with
+    /// [`Wait::Long`] on a job thread.
+    ///
+    /// # Errors
+    /// As [`super::ReadPlan::run`].
+    pub fn run(&self, wait: Wait) -> io::Result<Option<TimeFound>> {
+        for (segment, size, from) in &self.segments {
+            if segment.is_damaged() {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let file = match segment.opened() {
+                Some(file) => file,
+                None if wait == Wait::Never => return Err(io::ErrorKind::WouldBlock.into()),
+                None => segment.open()?,
+            };
+            let from = match (from, self.target) {
+                (Some(from), _) => *from,
+                (None, Target::AtLeast(timestamp)) => self.start_by_time(segment, timestamp, wait)?,
+                (None, Target::Greatest(_)) => 0,
+            };
+            if let Some(found) = self.search(segment, &*file, *size, from, wait)? {
+                return Ok((found.offset < self.before).then_some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The offset (relative) from which a record with the time must be looked for.
+    fn start_by_time(&self, segment: &Segment, timestamp: Timestamp, wait: Wait) -> io::Result<u32> {
+        if wait == Wait::Never {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let bytes = match read_file(segment.disk(), &segment.path(TIME_INDEX), TIME_INDEX_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let entries = index::parse_times(&bytes);
+        let after = entries.partition_point(|entry| entry.timestamp < timestamp.0);
+        Ok(after.checked_sub(1).and_then(|i| entries.get(i)).map_or(0, |entry| entry.last))
+    }
+
+    fn search(
+        &self,
+        segment: &Arc<Segment>,
+        file: &dyn File,
+        size: u32,
+        from: u32,
+        wait: Wait,
+    ) -> io::Result<Option<TimeFound>> {
+        // The offset index may end below `from`; the headers lead on from its last entry.
+        let mut position = match from {
+            0 => 0,
+            from => segment.index(size, wait)?.lookup(from).0,
+        };
+        let mut headers = Headers::new(file, size, wait);
+        while position < size {
+            let header = headers.at(position)?;
+            if header.last_offset() >= self.log_start_offset && self.may_hold(&header) {
+                let found = self.search_batch(file, position, &header, wait)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            position = next_position(position, &header, size)?;
+        }
+        Ok(None)
+    }
+
+    fn may_hold(&self, header: &BatchHeader) -> bool {
+        match self.target {
+            Target::AtLeast(timestamp) => header.max_timestamp >= timestamp,
+            Target::Greatest(maximum) => header.last_offset() == maximum.offset,
+        }
+    }
+
+    /// The record in a batch. What its codec refuses was never checked by this broker, and is answered with the
+    /// batch's first offset and greatest timestamp.
+    fn search_batch(
+        &self,
+        file: &dyn File,
+        position: u32,
+        header: &BatchHeader,
+        wait: Wait,
+    ) -> io::Result<Option<TimeFound>> {
+        let mut batch = vec![0; header.size_in_bytes()];
+        read_exact_at(file, &mut batch, u64::from(position), wait)?;
+        let leader_epoch = header.partition_leader_epoch;
+        let at_least = match self.target {
+            Target::AtLeast(timestamp) => timestamp,
+            Target::Greatest(maximum) => maximum.timestamp,
+        };
+        let whole = TimeFound {
+            offset: header.base_offset.max(self.log_start_offset),
+            timestamp: header.max_timestamp,
+            leader_epoch,
+        };
+        let mut buffer = Vec::new();
+        let Ok(records) = Records::new(&batch, &mut buffer, DECOMPRESSED_BYTES_MAX) else {
+            return Ok(Some(whole));
+        };
+        for record in records {
+            let Ok(record) = record else { return Ok(Some(whole)) };
+            if record.timestamp >= at_least && record.offset >= self.log_start_offset {
+                return Ok(Some(TimeFound {
+                    offset: record.offset,
+                    timestamp: record.timestamp,
+                    leader_epoch,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,256 @@
+//! A segment's files, shared by the log that owns them and by the reads that are under way.
+//!
+//! What changes with appends (size, newest index entries) belongs to [`crate::Log`] under its lock; here is only
+//! what reads need outside it: the open file, the loaded index, and a flag for damage. A read holds the file
+//! open, so a segment may be closed, renamed or removed at any time.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use protocol::id::Offset;
+
+use crate::disk::{Disk, File, OpenMode, Wait, read_exact_at};
+use crate::index::LoadedIndex;
+use crate::names::{self, DELETED, INDEX, LOG};
+use crate::open_files::OpenFiles;
+
+/// A partition's folder, whose name changes when the partition is deleted.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: RwLock<PathBuf>,
+    /// Counts truncations, so that a sync under way does not write what describes cut batches.
+    generation: Mutex<u64>,
+    deleted: AtomicBool,
+}
+
+impl Folder {
+    pub(crate) fn new(path: &Path) -> Arc<Self> {
+        let path = RwLock::new(path.to_owned());
+        Arc::new(Self { path, generation: Mutex::new(0), deleted: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).join(name)
+    }
+
+    /// The partition is deleted and its folder now has this path.
+    pub(crate) fn deleted(&self, path: &Path) {
+        self.deleted.store(true, Ordering::Release);
+        path.clone_into(&mut self.path.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// The number of truncations so far.
+    pub(crate) fn generation(&self) -> u64 {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes syncs under way void.
+    pub(crate) fn begin_generation(&self) {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    /// Calls `write` unless the log was truncated since `generation`; truncations wait for it to end.
+    pub(crate) fn in_generation<T>(
+        &self,
+        generation: u64,
+        write: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let current = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current == generation { write().map(Some) } else { Ok(None) }
+    }
+}
+
+/// The files of one segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base_offset: Offset,
+    folder: Arc<Folder>,
+    files: Arc<OpenFiles>,
+    pub(crate) slot: FileSlot,
+    /// The index as its file holds it, loaded when it was first needed.
+    index: Mutex<Option<Arc<LoadedIndex>>>,
+    deleted: AtomicBool,
+    damaged: AtomicBool,
+    /// Whether the file's content was found to fit the index, which is checked once when it is first used.
+    checked: AtomicBool,
+}
+
+/// The place of an open file, which the clock of [`OpenFiles`] may empty.
+#[derive(Debug, Default)]
+pub(crate) struct FileSlot {
+    /// Set by every use, cleared by the clock's hand.
+    pub(crate) used: AtomicBool,
+    pub(crate) file: Mutex<Option<Arc<dyn File>>>,
+}
+
+impl Segment {
+    pub(crate) fn new(base_offset: Offset, folder: &Arc<Folder>, files: &Arc<OpenFiles>) -> Arc<Self> {
+        Arc::new(Self {
+            base_offset,
+            folder: Arc::clone(folder),
+            files: Arc::clone(files),
+            slot: FileSlot::default(),
+            index: Mutex::new(None),
+            deleted: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+            checked: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) const fn base_offset(&self) -> Offset {
+        self.base_offset
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.files.disk()
+    }
+
+    /// The path of one of the segment's files.
+    pub(crate) fn path(&self, suffix: &str) -> PathBuf {
+        let mut name = names::file_name(self.base_offset, suffix);
+        if self.deleted.load(Ordering::Acquire) {
+            name.push_str(DELETED);
+        }
+        self.folder.join(&name)
+    }
+
+    /// The log file, opened if it is not; `NotFound` when it was removed.
+    pub(crate) fn open(self: &Arc<Self>) -> io::Result<Arc<dyn File>> {
+        self.files.open(self, OpenMode::Modify)
+    }
+
+    /// The log file, created if it is missing.
+    pub(crate) fn create(self: &Arc<Self>) -> io::Result<Arc<dyn File>> {
+        self.files.open(self, OpenMode::Write)
+    }
+
+    /// The log file if it is open.
+    pub(crate) fn opened(&self) -> Option<Arc<dyn File>> {
+        let file = self.slot.file.lock().unwrap_or_else(PoisonError::into_inner);
+        self.slot.used.store(true, Ordering::Relaxed);
+        file.clone()
+    }
+
+    /// Renames all files to `.deleted`; the paths that wait for removal.
+    pub(crate) fn mark_deleted(&self) -> io::Result<Vec<PathBuf>> {
+        let mut renamed = Vec::new();
+        for suffix in names::SEGMENT_FILES {
+            let name = names::file_name(self.base_offset, suffix);
+            let (from, to) = (self.folder.join(&name), self.folder.join(&format!("{name}{DELETED}")));
+            match self.disk().rename(&from, &to) {
+                Ok(()) => renamed.push(to),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.deleted.store(true, Ordering::Release);
+        Ok(renamed)
+    }
+
+    /// Whether the files were renamed, to be removed.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Says that the segment's content is not what was written; reads are refused from now on.
+    pub(crate) fn mark_damaged(&self) {
+        self.damaged.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
+    }
+
+    /// Whether the first-use check passed; sets it.
+    pub(crate) fn note_checked(&self) {
+        self.checked.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_checked(&self) -> bool {
+        self.checked.load(Ordering::Acquire)
+    }
+
+    /// The index as the file holds it, from memory or, when that may wait, from the file. `log_bytes` bounds
+    /// its positions.
+    pub(crate) fn index(self: &Arc<Self>, log_bytes: u32, wait: Wait) -> io::Result<Arc<LoadedIndex>> {
+        let mut loaded = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*loaded {
+            return Ok(Arc::clone(index));
+        }
+        if wait == Wait::Never {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let index = Arc::new(self.load_index(log_bytes)?);
+        *loaded = Some(Arc::clone(&index));
+        drop(loaded);
+        self.files.index_loaded(self, index.memory_bytes());
+        Ok(index)
+    }
+
+    fn load_index(&self, log_bytes: u32) -> io::Result<LoadedIndex> {
+        let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, format!("index: {reason}"));
+        let file = match self.disk().open(&self.path(INDEX), OpenMode::Read) {
+            Ok(file) => file,
+            // A lost index only makes look-ups slow: they begin at the segment's start.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LoadedIndex::default()),
+            Err(error) => return Err(error),
+        };
+        let len = file.len()?;
+        // An entry stands for at least one batch, and a batch has 61 bytes.
+        let len_max = u64::from(log_bytes);
+        let mut bytes = vec![0; usize::try_from(len.min(len_max)).unwrap_or(usize::MAX)];
+        read_exact_at(&*file, &mut bytes, 0, Wait::Long)?;
+        bytes.truncate(bytes.len() - bytes.len() % crate::index::OFFSET_ENTRY_BYTES);
+        LoadedIndex::parse(&bytes, log_bytes).map_err(invalid)
+    }
+
+    /// Forgets the loaded index, because the file changed or room is needed.
+    pub(crate) fn unload_index(&self) {
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The folder that the files are in.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Writes entries to an index file where they belong.
+    pub(crate) fn write_index(&self, suffix: &str, (position, bytes): &(u64, Vec<u8>)) -> io::Result<()> {
+        let file = self.disk().open(&self.path(suffix), OpenMode::Write)?;
+        file.write_at(&mut [io::IoSlice::new(bytes)], *position)
+    }
+
+    /// Syncs a file of the segment, if it is there.
+    pub(crate) fn sync_file(&self, suffix: &str) -> io::Result<()> {
+        match self.disk().open(&self.path(suffix), OpenMode::Read) {
+            Ok(file) => file.sync_data(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Cuts a file of the segment to `len` bytes, if it is longer.
+    pub(crate) fn cut_file(&self, suffix: &str, len: u64) -> io::Result<()> {
+        match self.disk().open(&self.path(suffix), OpenMode::Modify) {
+            Ok(file) if file.len()? > len => file.set_len(len),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the log file is.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.path(LOG)
+    }
+}
