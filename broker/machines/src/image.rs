@@ -12,6 +12,7 @@ mod snapshot;
 mod tests;
 mod topic;
 
+pub(crate) use apply::LEADER_UNCHANGED;
 pub use apply::{ApplyError, Change};
 pub use broker::BrokerRegistration;
 pub use config::{ConfigResource, ResourceType};
@@ -49,6 +50,8 @@ pub struct MetadataImage {
     pub provenance: Provenance,
     topics: OrdMap<Arc<str>, Arc<TopicImage>>,
     topic_names: OrdMap<TopicId, Arc<str>>,
+    /// Topics by their name as metrics write it, for those in which `.` or `_` occur.
+    metric_names: OrdMap<Arc<str>, Arc<str>>,
     brokers: OrdMap<BrokerId, Arc<BrokerRegistration>>,
     configs: OrdMap<ConfigResource, OrdMap<Arc<str>, Arc<str>>>,
     features: OrdMap<Arc<str>, i16>,
@@ -78,6 +81,12 @@ impl MetadataImage {
         let from: (std::ops::Bound<&str>, std::ops::Bound<&str>) =
             (std::ops::Bound::Included(name), std::ops::Bound::Unbounded);
         self.topics.range::<_, str>(from).map(|(_, topic)| topic)
+    }
+
+    /// The topic, `name` itself included, that metrics cannot tell from `name`: `.` and `_` are one there.
+    #[must_use]
+    pub fn topic_alike(&self, name: &str) -> Option<&str> {
+        self.metric_names.get(&*topic::metric_name(name)?).map(|name| &**name)
     }
 
     /// One partition, by the topic's name.

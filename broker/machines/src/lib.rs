@@ -6,6 +6,7 @@
 //! random numbers, ids) is an argument; one input sequence gives one output sequence, which is what the simulator
 //! and the transcripts in `testdata` rely on.
 
+pub mod controller;
 pub mod image;
 pub mod partition;
 pub mod quorum;

@@ -12,7 +12,7 @@ pub(crate) struct Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    fn parse(line: &'a str) -> Self {
+    pub(crate) fn parse(line: &'a str) -> Self {
         let mut words = line.split_whitespace();
         let verb = words.next().unwrap_or("");
         Self { verb, pairs: words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect() }

@@ -1,5 +1,6 @@
 //! Replays records into an image.
 
+use super::topic::metric_name;
 use super::{
     BrokerRegistration, ConfigResource, DIRECTORY_MIGRATING, LeaderRecoveryState, MetadataImage,
     PartitionRegistration, ResourceType, TopicImage,
@@ -93,6 +94,9 @@ impl MetadataImage {
         let name: Arc<str> = Arc::from(record.name.as_str());
         let topic = TopicImage { name: Arc::clone(&name), id: record.topic_id, partitions: Vector::new() };
         self.topic_names.insert(record.topic_id, Arc::clone(&name));
+        if let Some(alike) = metric_name(&name) {
+            self.metric_names.insert(alike, Arc::clone(&name));
+        }
         self.topics.insert(name, Arc::new(topic));
         Ok(Change::TopicCreated(record.topic_id))
     }
@@ -100,6 +104,9 @@ impl MetadataImage {
     fn apply_remove_topic(&mut self, id: TopicId) -> Result<Change, ApplyError> {
         let name = self.topic_names.remove(&id).ok_or(ApplyError::UnknownTopic(id))?;
         let topic = self.topics.remove(&name).ok_or(ApplyError::UnknownTopic(id))?;
+        if let Some(alike) = metric_name(&name) {
+            self.metric_names.remove(&alike);
+        }
         self.configs.remove(&ConfigResource { resource_type: ResourceType::Topic, name });
         Ok(Change::TopicDeleted(topic))
     }

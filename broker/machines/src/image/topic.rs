@@ -102,3 +102,8 @@ impl TopicImage {
         (0..).map(PartitionIndex).zip(&self.partitions)
     }
 }
+
+/// The name as metrics write it; `None` when neither `.` nor `_` occurs in it, so that no other name is alike.
+pub(super) fn metric_name(name: &str) -> Option<Arc<str>> {
+    name.contains(['.', '_']).then(|| name.replace('.', "_").into())
+}
