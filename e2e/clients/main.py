@@ -8,7 +8,7 @@ from harness import brokers
 from harness.jvm import Jvm
 from harness.report import Report
 
-SUITES = ["kcat", "exchange", "tools"]
+SUITES = ["kcat", "exchange", "tools", "bad_input"]
 
 
 def main():
