@@ -7,9 +7,11 @@
 //! and the transcripts in `testdata` rely on.
 
 pub mod controller;
+pub mod fetch_session;
 pub mod image;
 pub mod partition;
 pub mod quorum;
+pub mod topic_config;
 
 #[cfg(test)]
 mod transcript;
