@@ -140,14 +140,16 @@ impl FetchSessions {
     /// Ends a fetch whose response is complete: puts its session back, or opens one if it asked for one and
     /// there is room. The session id that the response carries.
     ///
-    /// `random` makes a new session's id, so that a restarted broker does not take an old session for its own.
+    /// `random` makes a new session's id, so that a restarted broker does not take an old session for its
+    /// own.
     pub fn finish(&mut self, now: Monotonic, context: FetchContext, random: u32) -> i32 {
         let FetchContext { kind, mut partitions } = context;
         match kind {
             Kind::Sessionless => NO_SESSION,
             Kind::Incremental { id, serial } => {
                 partitions.rotate();
-                // Closed or displaced meanwhile, it is not put back; the client learns that with its next fetch.
+                // Closed or displaced meanwhile, it is not put back; the client learns that with its next
+                // fetch.
                 if let Some(session) = self.sessions.get_mut(&id).filter(|s| s.serial == serial) {
                     session.partitions = Some(partitions);
                 }

@@ -6,8 +6,8 @@
 //! [`FetchSessions::finish`]: between the two, which may be a long poll apart, nothing is locked. A session
 //! that is out with one request refuses another; a client sends one fetch of a session at a time.
 //!
-//! Rules and numbers are those of Kafka's `FetchSession` and `FetchSessionCacheShard`; bounds on the partitions
-//! of one session and of all are our own.
+//! Rules and numbers are those of Kafka's `FetchSession` and `FetchSessionCacheShard`; bounds on the
+//! partitions of one session and of all are our own.
 
 mod cache;
 mod context;

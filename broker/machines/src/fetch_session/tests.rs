@@ -430,7 +430,7 @@ proptest! {
             prop_assert_eq!(sessions.partitions_count(), partitions);
             for session in &model.sessions {
                 let wrong = sessions.begin(at(now), start(session.id, session.epoch + 5, &[])).unwrap_err();
-                prop_assert_eq!(wrong, ErrorCode::InvalidFetchSessionEpoch, "session {} is there", session.id);
+                prop_assert_eq!(wrong, ErrorCode::InvalidFetchSessionEpoch, "{}", session.id);
             }
         }
     }

@@ -256,7 +256,8 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// The items of a list; an empty text has none, and a comma with nothing before or behind it has an empty one.
+/// The items of a list; an empty text has none, and a comma with nothing before or behind it has an empty
+/// one.
 fn items(text: &str) -> impl Iterator<Item = &str> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.split(',').map(str::trim)).into_iter().flatten()

@@ -127,7 +127,8 @@ fn read_validation(text: &str) -> Option<Validation> {
 
 macro_rules! topic_config {
     ($($(#[$doc:meta])* $field:ident: $type:ty = |$values:ident| $read:expr;)*) => {
-        /// Every key of a topic, named as Kafka names it with `_` for `.`. Times are milliseconds, sizes bytes.
+        /// Every key of a topic, named as Kafka names it with `_` for `.`. Times are milliseconds, sizes
+        /// bytes.
         #[derive(Debug, Clone, PartialEq)]
         pub struct TopicConfig {
             $($(#[$doc])* pub $field: $type,)*
@@ -145,7 +146,8 @@ topic_config! {
     /// `cleanup.policy`.
     cleanup_policy: CleanupPolicy = |v| v.known("cleanup.policy", read_cleanup_policy);
     /// `compression.gzip.level`; `None` leaves it to the codec.
-    compression_gzip_level: Option<i32> = |v| Some(v.number("compression.gzip.level")).filter(|level| *level != -1);
+    compression_gzip_level: Option<i32> = |v| Some(v.number("compression.gzip.level"))
+        .filter(|level| *level != -1);
     /// `compression.lz4.level`.
     compression_lz4_level: i32 = |v| v.number("compression.lz4.level");
     /// `compression.type`.
@@ -223,8 +225,8 @@ impl Default for TopicConfig {
 }
 
 impl TopicConfig {
-    /// Resolves all keys. `overrides` are the topic's own values; `server` gives the broker's default of a key
-    /// in the topic key's unit, or `None` for the table's (see [`TopicKey::server_default`]).
+    /// Resolves all keys. `overrides` are the topic's own values; `server` gives the broker's default of a
+    /// key in the topic key's unit, or `None` for the table's (see [`TopicKey::server_default`]).
     ///
     /// Overrides that no key or rule fits are passed over: they were checked when they were set, and a value
     /// of a newer version must not keep a partition from serving.

@@ -55,12 +55,13 @@ macro_rules! keys {
 /// Sorted by name.
 pub(super) const KEYS: &[TopicKey] = keys! {
     "cleanup.policy": List = "delete", SomeOf(&["compact", "delete"]), ["log.cleanup.policy"],
-        "What becomes of old records: `delete` drops segments that pass the retention limits, `compact` keeps \
-         the last record of each key. Both may be given; an empty list keeps everything.";
+        "What becomes of old records: `delete` drops segments that pass the retention limits, `compact` \
+         keeps the last record of each key. Both may be given; an empty list keeps everything.";
     "compression.gzip.level": Int = "-1", MinusOneOr(1, 9), ["compression.gzip.level"],
         "Effort when the broker compresses with gzip: 1 is fast, 9 is small, -1 is the codec's own choice.";
     "compression.lz4.level": Int = "9", Between(1, 17), ["compression.lz4.level"],
-        "Effort when the broker compresses with lz4. It is kept and shown; lz4 is always written at the fastest.";
+        "Effort when the broker compresses with lz4. It is kept and shown; lz4 is always written \
+         at the fastest.";
     "compression.type": String = "producer",
         OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), ["compression.type"],
         "How batches are compressed on disk: `producer` keeps what the producer chose; a codec's name, or \

@@ -186,7 +186,8 @@ impl BatchBuilder {
         self.push_raw(delta, timestamp, key, value, (headers.len(), &bytes));
     }
 
-    /// Appends a record of another batch, headers as they are, at its own offset, which is above the last one's.
+    /// Appends a record of another batch, headers as they are, at its own offset, which is above the last
+    /// one's.
     pub fn push_record(&mut self, record: &Record<'_>) {
         let Ok(delta) = i32::try_from(record.offset.0.saturating_sub(self.header.base_offset.0)) else {
             self.unfit = true;

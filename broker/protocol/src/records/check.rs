@@ -134,10 +134,11 @@ impl From<DecompressError> for BatchError {
     }
 }
 
-/// Checks the records of one partition of a Produce request, which are exactly one batch, and pushes the batch.
+/// Checks the records of one partition of a Produce request, which are exactly one batch, and pushes the
+/// batch.
 ///
-/// A max timestamp that does not match the walked records is corrected, and a topic's timestamp type is written
-/// into the batch, each with a new CRC.
+/// A max timestamp that does not match the walked records is corrected, and a topic's timestamp type is
+/// written into the batch, each with a new CRC.
 ///
 /// # Errors
 /// [`BatchError`] with Kafka's code; nothing is pushed then, and `record_set` is as it was.

@@ -1,4 +1,5 @@
-//! The records of control batches: the ends of transactions (KIP-98) and those of a Raft log (KIP-595, KIP-853).
+//! The records of control batches: the ends of transactions (KIP-98) and those of a Raft log (KIP-595,
+//! KIP-853).
 
 use crate::records::varint::Cursor;
 

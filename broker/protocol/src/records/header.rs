@@ -1,9 +1,10 @@
-//! The 61 bytes in front of every batch's records: reading them, and changing the few that a broker may change.
+//! The 61 bytes in front of every batch's records: reading them, and changing the few that a broker may
+//! change.
 //!
 //! Layout as in Kafka's `DefaultRecordBatch`, big-endian: base offset (8), batch length (4), partition leader
-//! epoch (4), magic (1), CRC-32C (4), attributes (2), last offset delta (4), base timestamp (8), max timestamp
-//! (8), producer id (8), producer epoch (2), base sequence (4), records count (4). The CRC covers everything
-//! from the attributes on.
+//! epoch (4), magic (1), CRC-32C (4), attributes (2), last offset delta (4), base timestamp (8), max
+//! timestamp (8), producer id (8), producer epoch (2), base sequence (4), records count (4). The CRC covers
+//! everything from the attributes on.
 
 use crate::id::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::records::codec::Compression;
@@ -64,7 +65,8 @@ impl Attributes {
         self.0 & CONTROL != 0
     }
 
-    /// Whether the base timestamp is the time from which the cleaner may drop the batch's tombstones (KIP-534).
+    /// Whether the base timestamp is the time from which the cleaner may drop the batch's tombstones
+    /// (KIP-534).
     #[must_use]
     pub const fn has_delete_horizon(self) -> bool {
         self.0 & DELETE_HORIZON != 0
@@ -129,7 +131,8 @@ pub enum HeaderError {
     Magic(i8),
 }
 
-/// The header of a batch. Its fields are the batch's own claims: only [`crate::records::check()`] proves them.
+/// The header of a batch. Its fields are the batch's own claims: only [`crate::records::check()`] proves
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
     /// Offset of the first record; a producer sends 0.

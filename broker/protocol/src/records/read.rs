@@ -47,8 +47,8 @@ pub struct Record<'a> {
     pub headers: Headers<'a>,
 }
 
-/// A record's headers, in the order and with the repetitions that the producer gave them: an iterator of keys,
-/// which are UTF-8 by convention only, and nullable values.
+/// A record's headers, in the order and with the repetitions that the producer gave them: an iterator of
+/// keys, which are UTF-8 by convention only, and nullable values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Headers<'a> {
     pub(super) bytes: &'a [u8],
@@ -68,7 +68,8 @@ impl<'a> Headers<'a> {
         self.left <= 0
     }
 
-    /// The value of the last header with this key, as Kafka's `lastHeader`; the outer `None` when there is none.
+    /// The value of the last header with this key, as Kafka's `lastHeader`; the outer `None` when there is
+    /// none.
     #[must_use]
     pub fn last(self, key: &str) -> Option<Option<&'a [u8]>> {
         self.filter(|(name, _)| *name == key.as_bytes()).map(|(_, value)| value).last()
@@ -102,11 +103,12 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Reads the batch at the start of `batch`. Compressed records are decompressed into `buffer`, which loses
-    /// what it held; at most `decompressed_bytes_max` bytes of them.
+    /// Reads the batch at the start of `batch`. Compressed records are decompressed into `buffer`, which
+    /// loses what it held; at most `decompressed_bytes_max` bytes of them.
     ///
     /// # Errors
-    /// [`ReadError`] when the header is none, the batch is cut, or the codec refuses. The CRC is not looked at.
+    /// [`ReadError`] when the header is none, the batch is cut, or the codec refuses. The CRC is not looked
+    /// at.
     pub fn new(
         batch: &'a [u8],
         buffer: &'a mut Vec<u8>,

@@ -132,7 +132,10 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), count in 1..2_000_i32) {
+    fn random_bytes_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        count in 1..2_000_i32,
+    ) {
         for compression in Compression::ALL {
             let batch = around(&bytes, count, compression);
             let mut copy = batch.clone();

@@ -1,9 +1,9 @@
 //! The codecs of compressed batches: streaming decompression under a cap, and compression.
 //!
-//! A [`Scratch`] holds what is worth reusing from batch to batch; one lives in each thread. Decompression goes
-//! block by block into a [`Window`], which a walker empties as it fills, so that memory follows the largest
-//! record and not the batch. No announced size is allocated: each is first held against what its codec can
-//! make of the bytes that are there.
+//! A [`Scratch`] holds what is worth reusing from batch to batch; one lives in each thread. Decompression
+//! goes block by block into a [`Window`], which a walker empties as it fills, so that memory follows the
+//! largest record and not the batch. No announced size is allocated: each is first held against what its
+//! codec can make of the bytes that are there.
 
 mod compress;
 mod gzip;
@@ -92,7 +92,8 @@ pub enum DecompressError {
     TooLarge(usize),
 }
 
-/// Decompression contexts that are kept from batch to batch, because making one costs more than a small batch.
+/// Decompression contexts that are kept from batch to batch, because making one costs more than a small
+/// batch.
 #[derive(Default)]
 pub(super) struct Scratch {
     pub(super) window: Window,
@@ -149,7 +150,8 @@ pub(super) struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Decompresses the next piece into the window; false at the end, which also means that it ended properly.
+    /// Decompresses the next piece into the window; false at the end, which also means that it ended
+    /// properly.
     pub(super) fn more(&mut self) -> Result<bool, DecompressError> {
         match &mut self.source {
             Source::Plain(input) => self.window.append(std::mem::take(input)),
@@ -188,8 +190,8 @@ impl<'a> Source<'a> {
 /// Decompresses the whole of `input` behind what `output` holds.
 ///
 /// # Errors
-/// [`DecompressError`]: damaged input, or more than `output_bytes_max` bytes of output. `output` then holds the
-/// part that was read.
+/// [`DecompressError`]: damaged input, or more than `output_bytes_max` bytes of output. `output` then holds
+/// the part that was read.
 pub fn decompress(
     compression: Compression,
     input: &[u8],

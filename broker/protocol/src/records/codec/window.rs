@@ -5,7 +5,8 @@ use super::DecompressError;
 /// A window larger than this is given back after its batch.
 const BYTES_KEPT: usize = 1 << 20;
 
-/// Decompressed bytes that were not consumed yet, with as much of the consumed ones as a codec refers back to.
+/// Decompressed bytes that were not consumed yet, with as much of the consumed ones as a codec refers back
+/// to.
 #[derive(Debug, Default)]
 pub(in crate::records) struct Window {
     /// Longer than what is in use: growing zeroes, so it keeps its length between batches.
@@ -54,8 +55,8 @@ impl Window {
         DecompressError::TooLarge(self.limit)
     }
 
-    /// Everything up to the end, of which at least the last `history` bytes that came out are there, and behind
-    /// it `count` bytes of room.
+    /// Everything up to the end, of which at least the last `history` bytes that came out are there, and
+    /// behind it `count` bytes of room.
     pub(super) fn room(&mut self, count: usize, history: usize) -> (&[u8], &mut [u8]) {
         if self.buffer.len() - self.end < count {
             let keep_from = self.start.min(self.end.saturating_sub(history));

@@ -1,7 +1,8 @@
 //! Zstandard frames.
 //!
-//! A small batch is decompressed in one call into the window, which needs no history buffer and is the fastest
-//! way. What does not fit goes through the streaming interface, whose history the cap on the window log bounds.
+//! A small batch is decompressed in one call into the window, which needs no history buffer and is the
+//! fastest way. What does not fit goes through the streaming interface, whose history the cap on the window
+//! log bounds.
 
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
@@ -12,8 +13,8 @@ const ONE_CALL_BYTES_MAX: usize = 1 << 20;
 /// Compressed sizes above this skip the one-call way: at Kafka's usual ratios their output would not fit.
 const ONE_CALL_INPUT_BYTES_MAX: usize = ONE_CALL_BYTES_MAX / 4;
 const STEP_BYTES: usize = 128 << 10;
-/// 2^27 bytes is what zstd's highest level uses and what its decoders accept by default. The memory is touched
-/// only as far as output has come, which the caller's cap bounds.
+/// 2^27 bytes is what zstd's highest level uses and what its decoders accept by default. The memory is
+/// touched only as far as output has come, which the caller's cap bounds.
 const WINDOW_LOG_MAX: u32 = 27;
 /// A context that has grown past this is dropped after its batch.
 pub(super) const CONTEXT_BYTES_KEPT: usize = 4 << 20;
