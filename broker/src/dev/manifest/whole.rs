@@ -26,11 +26,8 @@ pub(super) fn check(loaded: &mut Loaded, previous: &[Manifest]) {
             claims.insert(claim, place);
         }
     }
-    let cluster =
-        kept.iter().copied().chain(&loaded.manifests).find_map(|manifest| match manifest.resource {
-            Resource::Cluster(_) => Some(manifest),
-            Resource::Topic(_) | Resource::Quota(_) => None,
-        });
+    let mut all = kept.iter().copied().chain(&loaded.manifests);
+    let cluster = all.find(|manifest| matches!(manifest.resource, Resource::Cluster(_)));
     if let Some(cluster) = cluster {
         let (_, namespace, name) = cluster.key();
         for manifest in &loaded.manifests {
