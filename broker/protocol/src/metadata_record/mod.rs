@@ -6,6 +6,8 @@
 mod broker;
 mod cluster;
 pub mod control;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 pub use broker::{
