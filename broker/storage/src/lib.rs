@@ -14,6 +14,7 @@ mod epochs;
 mod error;
 mod headers;
 mod index;
+pub mod metadata_log;
 mod names;
 mod open_files;
 mod partition_metadata;
@@ -30,4 +31,5 @@ pub use log::{
     AbortedPlan, AbortedTransaction, AppendOutcome, Appended, CleanState, Depth, FetchedRange, Log,
     OffsetOutOfRange, ReadPlan, RecoveryReport, SegmentState, Start, SyncPlan, TimeFound, TimePlan,
 };
+pub use metadata_log::{MetadataLog, SnapshotId};
 pub use open_files::{Limits, OpenFiles};

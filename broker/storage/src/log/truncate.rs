@@ -49,7 +49,7 @@ impl Log {
     }
 
     /// Where the oldest segment begins.
-    pub(super) fn first_offset(&self) -> Offset {
+    pub(crate) fn first_offset(&self) -> Offset {
         self.sealed.front().map_or_else(|| self.active.segment.base_offset(), |f| f.segment.base_offset())
     }
 
