@@ -7,8 +7,9 @@ pub const PARTITIONS_PER_REQUEST_MAX: i32 = 10_000;
 /// Connections of the HTTP endpoint that are open at once; a Prometheus server keeps one or two.
 pub const HTTP_CONNECTIONS_MAX: usize = 64;
 
-/// Seconds after which a connection of the HTTP endpoint that sends no whole request is closed.
-pub const HTTP_HEADER_SECONDS_MAX: u64 = 10;
+/// Seconds after which a connection of the HTTP endpoint is closed when nothing moves on it. Prometheus scrapes
+/// every 15 to 60 s over one connection.
+pub const HTTP_IDLE_SECONDS_MAX: u64 = 120;
 
 /// Partitions that have series of their own in one scrape; above it only totals are served, so that a scrape
 /// stays under a few tens of megabytes.

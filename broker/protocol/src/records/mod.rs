@@ -12,7 +12,6 @@ pub mod codec;
 mod control;
 mod header;
 mod read;
-mod recompress;
 mod varint;
 mod walk;
 
@@ -30,4 +29,3 @@ pub use header::{
     patch,
 };
 pub use read::{Headers, ReadError, Record, Records};
-pub use recompress::recompress;

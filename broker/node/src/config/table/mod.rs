@@ -126,7 +126,8 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     // Underscores and case are the commonest slips: `NUM_PARTITIONS`, `log_dirs`.
     let plain = name.to_ascii_lowercase().replace(['_', '-'], ".");
     let distance = |key: &Key| edits(&plain, key.name);
-    let best = all().min_by_key(|key| distance(key))?;
+    // Among equally near ones, a changed letter is likelier than one too many.
+    let best = all().min_by_key(|key| (distance(key), plain.len().abs_diff(key.name.len())))?;
     (distance(best) * 3 <= best.name.len()).then_some(best.name)
 }
 

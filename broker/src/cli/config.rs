@@ -1,0 +1,51 @@
+//! The configuration that flags ask for.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use node::config::{Config, FILE_BYTES_MAX, Problem};
+
+use super::flags::{Broker, Dev};
+
+/// The configuration of `gregor broker`, or what to print.
+pub(super) fn broker(flags: &Broker) -> Result<Config, String> {
+    let name = flags.config.display().to_string();
+    let text = read(&flags.config).map_err(|why| format!("gregor: cannot read {name}: {why}\n"))?;
+    let config = Config::load(&text, &name, &flags.set).map_err(|problems| report(&problems))?;
+    Ok(advertised(config))
+}
+
+/// The configuration of `gregor dev` without any YAML, or what to print.
+pub(super) fn dev(flags: &Dev) -> Result<Config, String> {
+    Config::dev(&flags.overrides()).map(advertised).map_err(|problems| report(&problems))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > FILE_BYTES_MAX as u64 {
+        return Err(format!("it is larger than {FILE_BYTES_MAX} bytes, so it is no configuration"));
+    }
+    fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// One line for each problem, and a first one that counts them where there are several.
+fn report(problems: &[Problem]) -> String {
+    let mut report = String::new();
+    if problems.len() > 1 {
+        let _ = writeln!(report, "gregor: the configuration has {} problems:", problems.len());
+    }
+    for problem in problems {
+        let start = if problems.len() > 1 { "  " } else { "gregor: " };
+        let _ = writeln!(report, "{start}{problem}");
+    }
+    report
+}
+
+/// Fills in this machine's name where clients are told none, as Kafka does.
+fn advertised(mut config: Config) -> Config {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    config.advertise(if name.is_empty() { "localhost" } else { name });
+    config
+}
