@@ -47,7 +47,7 @@ impl Plan {
         Plan {
             windows: 7,
             window: Duration::from_secs(4),
-            kafka_warm_up: Duration::from_secs(20),
+            kafka_warm_up: Duration::from_secs(40),
             warm_up: Duration::from_secs(3),
             settle: Duration::from_millis(500),
         }
@@ -206,7 +206,8 @@ impl Bench<'_> {
         window: Duration,
     ) -> Result<Measurement> {
         self.count += 1;
-        let topic = format!("{}-{variant}{}", self.row.name, self.count);
+        let name = format!("{}-{variant}{}", self.row.name, self.count);
+        let topic = target.topic(&name).to_owned();
         let mut span = Span { warm_up, windows: 1, window, window_bytes_max: None };
         let (broker, pid) = (target.address.clone(), Some(target.pid));
         let windows = match self.row.load {
@@ -214,6 +215,7 @@ impl Bench<'_> {
                 span.window_bytes_max = Some(WINDOW_BYTES_MAX);
                 let strict = [("record.validation".to_owned(), "strict".to_owned())];
                 create(target, &topic, PARTITIONS, if variant == "strict" { &strict } else { &[] })?;
+                let before = held(target, &topic)?;
                 let load = ProduceLoad {
                     broker,
                     topic: topic.clone(),
@@ -228,7 +230,8 @@ impl Bench<'_> {
                 let produced =
                     produce(&load, &span).with_context(|| format!("load {}", target.kind.name()))?;
                 // Every record of a row's first loads is consumed and compared; later ones are counted.
-                compare(target, &topic, &produced, self.count <= 4)?;
+                let whole = self.count <= 4 && target.fixed_topic.is_none();
+                compare(target, &topic, &produced, before, whole)?;
                 delete(target, &topic)?;
                 produced.windows
             }
@@ -240,7 +243,7 @@ impl Bench<'_> {
                 windows
             }
             Load::Fetch => fetch(&fetched(target), &span)?,
-            Load::Metadata => metadata(&broker, "asked", 4, pid, &span)?,
+            Load::Metadata => metadata(&broker, target.topic("asked"), 4, pid, &span)?,
         };
         windows.into_iter().next().context("a load ended before its window")
     }
@@ -249,7 +252,7 @@ impl Bench<'_> {
 fn fetched(target: &Target) -> FetchLoad {
     FetchLoad {
         broker: target.address.clone(),
-        topic: "fetched".to_owned(),
+        topic: target.topic("fetched").to_owned(),
         partitions: PARTITIONS,
         connections: 2,
         max_bytes: 1 << 20,
@@ -258,17 +261,23 @@ fn fetched(target: &Target) -> FetchLoad {
     }
 }
 
-fn compare(target: &Target, topic: &str, produced: &Produced, whole: bool) -> Result<()> {
-    if whole {
-        return verify(&target.address, topic, PARTITIONS, produced.records, &produced.checksums)
-            .with_context(|| format!("what {} was given is not what it gives", target.kind.name()));
-    }
+/// Records in all partitions.
+fn held(target: &Target, topic: &str) -> Result<u64> {
     let mut records = 0;
     for (partition, leader) in (0..).zip(leaders(&target.address, topic, PARTITIONS)?) {
         records += high_watermark(&mut Connection::open(&leader)?, topic, partition)?;
     }
+    Ok(u64::try_from(records)?)
+}
+
+fn compare(target: &Target, topic: &str, produced: &Produced, before: u64, whole: bool) -> Result<()> {
+    if whole {
+        return verify(&target.address, topic, PARTITIONS, produced.records, &produced.checksums)
+            .with_context(|| format!("what {} was given is not what it gives", target.kind.name()));
+    }
+    let records = held(target, topic)? - before;
     ensure!(
-        u64::try_from(records)? == produced.records,
+        records == produced.records,
         "{} acknowledged {} records of {topic} and holds {records}",
         target.kind.name(),
         produced.records
@@ -278,6 +287,9 @@ fn compare(target: &Target, topic: &str, produced: &Produced, whole: bool) -> Re
 
 /// Creates a topic with one replica.
 pub fn create(target: &Target, name: &str, partitions: i32, configs: &[(String, String)]) -> Result<()> {
+    if target.fixed_topic.is_some() {
+        return Ok(());
+    }
     let topic =
         NewTopic { name: name.to_owned(), partitions, replication_factor: 1, configs: configs.to_vec() };
     create_topic(&mut Connection::open(&target.address)?, &topic)
@@ -286,6 +298,9 @@ pub fn create(target: &Target, name: &str, partitions: i32, configs: &[(String, 
 
 /// Deletes a topic.
 pub fn delete(target: &Target, name: &str) -> Result<()> {
+    if target.fixed_topic.is_some() {
+        return Ok(());
+    }
     delete_topic(&mut Connection::open(&target.address)?, name)
 }
 
@@ -295,7 +310,7 @@ pub fn fill(target: &Target, name: &str, partitions: i32, bytes: u64) -> Result<
     let Load::Produce { shape, .. } = super::rows::sixteen_kb() else { unreachable!("it produces") };
     let load = ProduceLoad {
         broker: target.address.clone(),
-        topic: name.to_owned(),
+        topic: target.topic(name).to_owned(),
         partitions,
         connections: 2,
         in_flight: 5,

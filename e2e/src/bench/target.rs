@@ -73,14 +73,21 @@ pub struct Target {
     pub address: String,
     /// Its process.
     pub pid: u32,
+    /// The one topic of a server that cannot create any; its windows then share it.
+    pub fixed_topic: Option<String>,
     directory: PathBuf,
     child: Option<Child>,
 }
 
 impl Target {
     /// A server that somebody else started.
-    pub fn running(kind: Kind, address: &str, pid: u32) -> Target {
-        Target { kind, address: address.to_owned(), pid, directory: PathBuf::new(), child: None }
+    pub fn running(kind: Kind, address: &str, pid: u32, fixed_topic: Option<String>) -> Target {
+        Target { kind, address: address.to_owned(), pid, fixed_topic, directory: PathBuf::new(), child: None }
+    }
+
+    /// What a topic is called there.
+    pub fn topic<'a>(&'a self, name: &'a str) -> &'a str {
+        self.fixed_topic.as_deref().unwrap_or(name)
     }
 
     /// Prepares a folder named after the kind and `label`, empty before, and starts the server in it.
@@ -91,8 +98,14 @@ impl Target {
         }
         fs::create_dir_all(&directory)?;
         prepare(programs, kind, &directory)?;
-        let mut target =
-            Target { kind, address: format!("127.0.0.1:{}", kind.port()), pid: 0, directory, child: None };
+        let mut target = Target {
+            kind,
+            address: format!("127.0.0.1:{}", kind.port()),
+            pid: 0,
+            fixed_topic: None,
+            directory,
+            child: None,
+        };
         target.exec(programs)?;
         target.await_answer()?;
         Ok(target)

@@ -16,6 +16,9 @@ use e2e::bench::table::{Line, render};
 use e2e::bench::target::{Kind, Programs, Target};
 use e2e::bench::touch::touch_free_memory;
 
+/// A JVM that has run other rows needs less load before it is measured on the next.
+const WARM_AGAIN: Duration = Duration::from_secs(20);
+
 /// Measures Gregor beside Apache Kafka and writes one table.
 #[derive(Parser)]
 struct Options {
@@ -29,7 +32,7 @@ struct Options {
     #[arg(long, default_value = "target/bench.md")]
     out: PathBuf,
     /// The script that runs Apache Kafka
-    #[arg(long, default_value = "e2e/kafka")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka"))]
     kafka: PathBuf,
     /// Gregor's release binary; without it Kafka and the floor are measured alone
     #[arg(long)]
@@ -40,6 +43,9 @@ struct Options {
     /// Its process
     #[arg(long)]
     pid: Option<u32>,
+    /// That broker cannot create topics and has this one, with 2 partitions
+    #[arg(long, requires = "running")]
+    fixed_topic: Option<String>,
     /// A folder for the servers' data, on the disk to measure, not on tmpfs; 36 GB in full
     #[arg(long, default_value = "target/bench-data")]
     data: PathBuf,
@@ -114,7 +120,9 @@ fn side_by_side(options: &Options, programs: &Programs, journal: &mut Journal) -
         return Ok(Vec::new());
     }
     let gregor = match (&options.running, options.pid, &programs.gregor) {
-        (Some(address), Some(pid), _) => Some(Target::running(Kind::Gregor, address, pid)),
+        (Some(address), Some(pid), _) => {
+            Some(Target::running(Kind::Gregor, address, pid, options.fixed_topic.clone()))
+        }
         (_, _, Some(_)) => Some(Target::start(programs, Kind::Gregor, "loaded")?),
         _ => None,
     };
@@ -124,8 +132,10 @@ fn side_by_side(options: &Options, programs: &Programs, journal: &mut Journal) -
         floor: Target::start(programs, Kind::Floor, "loaded")?,
     };
     let mut lines = Vec::new();
+    let mut plan = options.plan();
     for row in rows {
-        lines.extend(rounds::run(row, &mut servers, &options.plan(), journal)?);
+        lines.extend(rounds::run(row, &mut servers, &plan, journal)?);
+        plan.kafka_warm_up = plan.kafka_warm_up.min(WARM_AGAIN);
     }
     if options.wants("cold") && options.running.is_none() {
         let cold = if options.quick {

@@ -272,7 +272,7 @@ impl BatchBuilder {
             self.header.base_timestamp = horizon;
         }
         self.header.batch_length = i32::try_from(bytes.len() - LENGTH_END).map_err(|_| BuildError::Unfit)?;
-        header::write(&mut bytes, &self.header);
+        let _ = header::write(&mut bytes, &self.header);
         Ok(bytes)
     }
 }

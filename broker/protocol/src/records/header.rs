@@ -285,8 +285,9 @@ pub(super) fn write_crc(bytes: &mut [u8]) -> u32 {
     crc
 }
 
-/// Writes a header in front of the records that stand behind it in `bytes`, CRC included.
-pub(super) fn write(bytes: &mut [u8], header: &BatchHeader) {
+/// Writes a header in front of the records that stand behind it in `bytes`, with the CRC of both, which it
+/// gives back.
+pub(super) fn write(bytes: &mut [u8], header: &BatchHeader) -> u32 {
     bytes[..8].copy_from_slice(&header.base_offset.0.to_be_bytes());
     bytes[8..12].copy_from_slice(&header.batch_length.to_be_bytes());
     bytes[EPOCH_AT..MAGIC_AT].copy_from_slice(&header.partition_leader_epoch.0.to_be_bytes());
@@ -299,7 +300,7 @@ pub(super) fn write(bytes: &mut [u8], header: &BatchHeader) {
     bytes[51..53].copy_from_slice(&header.producer_epoch.0.to_be_bytes());
     bytes[53..57].copy_from_slice(&header.base_sequence.to_be_bytes());
     bytes[57..61].copy_from_slice(&header.records_count.to_be_bytes());
-    write_crc(bytes);
+    write_crc(bytes)
 }
 
 /// The batches that stand one behind the other in a slice, such as a read from a segment or a fetch response.

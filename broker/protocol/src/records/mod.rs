@@ -12,6 +12,7 @@ pub mod codec;
 mod control;
 mod header;
 mod read;
+mod recompress;
 mod varint;
 mod walk;
 
@@ -29,3 +30,4 @@ pub use header::{
     patch,
 };
 pub use read::{Headers, ReadError, Record, Records};
+pub use recompress::recompress;

@@ -87,7 +87,7 @@ fn plain(count: usize, compression: Compression) -> Vec<u8> {
 fn with_header(mut bytes: Vec<u8>, change: impl FnOnce(&mut BatchHeader)) -> Vec<u8> {
     let mut header = BatchHeader::parse(&bytes).unwrap();
     change(&mut header);
-    header::write(&mut bytes, &header);
+    let _ = header::write(&mut bytes, &header);
     bytes
 }
 
@@ -104,7 +104,7 @@ fn around(records: &[u8], count: i32, compression: Compression) -> Vec<u8> {
         max_timestamp: NOW,
         ..BatchHeader::parse(&plain(1, Compression::None)).unwrap()
     };
-    header::write(&mut bytes, &header);
+    let _ = header::write(&mut bytes, &header);
     bytes
 }
 
@@ -401,9 +401,9 @@ fn log_append_time_is_written_into_the_batch() {
 
 #[test]
 fn bombs_are_refused_by_every_codec() {
-    // One record whose value is 64 MiB of zeros.
+    // One record whose value is 16 MiB of zeros.
     let mut builder = BatchBuilder::new();
-    builder.push(NOW, None, Some(&vec![0; 64 << 20]), &[]);
+    builder.push(NOW, None, Some(&vec![0; 16 << 20]), &[]);
     let huge = builder.build().unwrap();
     let limited = CheckRules { decompressed_bytes_max: 1 << 20, ..strict() };
     for compression in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
@@ -424,7 +424,7 @@ fn bombs_are_refused_by_every_codec() {
             compression.name(),
             buffer.capacity()
         );
-        let wide = CheckRules { decompressed_bytes_max: 65 << 20, ..open };
+        let wide = CheckRules { decompressed_bytes_max: 17 << 20, ..open };
         accepted(&mut bytes.clone(), &wide);
     }
 }
@@ -519,6 +519,29 @@ fn records_larger_than_every_buffer_are_walked() {
         assert_eq!(back[1].1.2.as_deref(), Some(large.as_slice()), "{}", compression.name());
         assert_eq!(back[2].0, 2);
     }
+}
+
+#[test]
+fn a_topics_codec_replaces_the_producers() {
+    for from in Compression::ALL {
+        for to in Compression::ALL {
+            let mut bytes = plain(30, from);
+            let mut out = Vec::new();
+            check(&mut bytes, &strict(), &mut out).unwrap();
+            let mut buffer = vec![1, 2, 3];
+            let again = recompress(&out[0], to, None, &rules(), &mut buffer).unwrap();
+            assert_eq!(again.header.attributes.compression(), Ok(to));
+            assert_eq!(BatchHeader::parse(again.bytes).unwrap(), again.header);
+            assert_eq!(accepted(again.bytes, &strict()), again.header);
+            assert_eq!(read(&buffer), read(&plain(30, Compression::None)));
+        }
+    }
+    let mut bytes = plain(30, Compression::Zstd);
+    let small = CheckRules { max_message_bytes: u32::try_from(bytes.len()).unwrap(), ..rules() };
+    let mut out = Vec::new();
+    check(&mut bytes, &small, &mut out).unwrap();
+    let error = recompress(&out[0], Compression::None, None, &small, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.code, ErrorCode::MessageTooLarge);
 }
 
 #[test]
