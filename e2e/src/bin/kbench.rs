@@ -10,7 +10,7 @@ use e2e::kbench::api::{NewTopic, create_topic, delete_topic};
 use e2e::kbench::batch::{BatchShape, Codec};
 use e2e::kbench::deliver::{DeliverLoad, deliver};
 use e2e::kbench::fetch::{FetchLoad, fetch};
-use e2e::kbench::floor;
+use e2e::kbench::floor::Floor;
 use e2e::kbench::metadata::metadata;
 use e2e::kbench::meter::{Measurement, Span};
 use e2e::kbench::produce::{ProduceLoad, Produced, produce};
@@ -201,7 +201,7 @@ fn run(options: &Options) -> Result<()> {
     let (what, windows) = match options.mode {
         Mode::Create => return options.create(),
         Mode::Delete => return options.delete(),
-        Mode::Limit => return floor::serve(&options.broker, &options.data),
+        Mode::Limit => return Floor::bind(&options.broker, &options.data)?.serve(),
         Mode::Produce => ("produce", options.produce()?),
         Mode::Fetch => ("fetch", options.fetch()?),
         Mode::Deliver => ("deliver", options.deliver()?),

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -27,10 +27,10 @@ struct Partition {
     batch_records: i64,
 }
 
-/// All that the floor knows: its address, its folder, its topics.
-struct Floor {
-    host: String,
-    port: i32,
+/// All that the floor knows: its socket, its folder, its topics.
+pub struct Floor {
+    listener: TcpListener,
+    address: SocketAddr,
     directory: PathBuf,
     topics: Mutex<HashMap<String, Arc<Vec<Mutex<Partition>>>>>,
 }
@@ -38,25 +38,30 @@ struct Floor {
 /// A range of a file that follows an answer's bytes.
 type Tail = Option<(Arc<File>, u64, u64)>;
 
-/// Serves `listen` (`HOST:PORT`) until the process ends, keeping files in `directory`.
-pub fn serve(listen: &str, directory: &Path) -> Result<()> {
-    let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
-    let address = listener.local_addr()?;
-    std::fs::create_dir_all(directory)?;
-    let floor = Arc::new(Floor {
-        host: address.ip().to_string(),
-        port: i32::from(address.port()),
-        directory: directory.to_owned(),
-        topics: Mutex::default(),
-    });
-    for stream in listener.incoming() {
-        let (stream, floor) = (stream?, Arc::clone(&floor));
-        std::thread::spawn(move || floor.connection(stream));
-    }
-    Ok(())
-}
-
 impl Floor {
+    /// Listens on `HOST:PORT` and keeps its files in `directory`.
+    pub fn bind(listen: &str, directory: &Path) -> Result<Floor> {
+        let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
+        std::fs::create_dir_all(directory)?;
+        let address = listener.local_addr()?;
+        Ok(Floor { listener, address, directory: directory.to_owned(), topics: Mutex::default() })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the process ends.
+    pub fn serve(self) -> Result<()> {
+        let floor = Arc::new(self);
+        for stream in floor.listener.incoming() {
+            let (stream, floor) = (stream?, Arc::clone(&floor));
+            std::thread::spawn(move || floor.connection(stream));
+        }
+        Ok(())
+    }
+
     /// Answers one connection's requests until it closes or sends what is not understood.
     fn connection(&self, mut stream: TcpStream) -> Result<()> {
         stream.set_nodelay(true)?;
@@ -183,8 +188,8 @@ impl Floor {
         answer.i32(0);
         answer.i32(1);
         answer.i32(1);
-        answer.string(&self.host);
-        answer.i32(self.port);
+        answer.string(&self.address.ip().to_string());
+        answer.i32(i32::from(self.address.port()));
         answer.i16(-1);
         answer.i16(-1);
         answer.i32(1);

@@ -48,11 +48,10 @@ fn dependencies() -> Vec<Dependency> {
     dependencies
 }
 
-#[test]
-fn arrows_point_inwards() {
+fn forbidden(dependencies: &[Dependency]) -> Vec<String> {
     let may_use: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
     let mut found = Vec::new();
-    for dependency in dependencies() {
+    for dependency in dependencies {
         let Some(allowed) = may_use.get(dependency.of.as_str()) else {
             found.push(format!("{} is no crate that this rule knows", dependency.of));
             continue;
@@ -66,7 +65,26 @@ fn arrows_point_inwards() {
             found.push(format!("{} > {}", dependency.of, dependency.name));
         }
     }
-    report("a dependency that the layout forbids", &found);
+    found
+}
+
+#[test]
+fn arrows_point_inwards() {
+    report("a dependency that the layout forbids", &forbidden(&dependencies()));
+}
+
+#[test]
+fn a_wrong_arrow_is_seen() {
+    let found = |of: &str, name: &str, development| {
+        let (of, name) = (of.to_owned(), name.to_owned());
+        !forbidden(&[Dependency { of, name, development, features: Vec::new() }]).is_empty()
+    };
+    assert!(found("machines", "storage", false));
+    assert!(found("node", "tokio", false));
+    assert!(found("operator", "broker", false));
+    assert!(found("newcomer", "anything", false));
+    assert!(!found("node", "storage", false));
+    assert!(!found("protocol", "tokio", true));
 }
 
 #[test]

@@ -62,6 +62,13 @@ fn written() -> Vec<Source> {
 }
 
 #[test]
+fn a_word_is_found_with_its_line() {
+    let text = format!("fine\nlet x = {};\n", concat!("to", "do!()"));
+    let source = Source { path: "a.rs".to_owned(), text };
+    assert_eq!(find(&[source], UNFINISHED), [concat!("a.rs:2: to", "do!(")]);
+}
+
+#[test]
 fn nothing_is_left_for_later() {
     report("finish it, or say in ARCHITECTURE.md that it is not done", &find(&written(), UNFINISHED));
 }
