@@ -22,6 +22,8 @@ mod producers;
 mod segment;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod testing;
 
 pub use config::LogConfig;

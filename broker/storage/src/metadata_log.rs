@@ -16,7 +16,6 @@ use crate::directory::remove_files;
 use crate::disk::{Disk, OpenMode, Wait, read_file, replace_file};
 use crate::error::Error;
 use crate::log::{Depth, Log, ReadPlan, Start};
-use crate::names;
 use crate::open_files::OpenFiles;
 
 /// The folder of the metadata log.

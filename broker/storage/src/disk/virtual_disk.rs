@@ -83,6 +83,11 @@ impl SeededChooser {
         Self(seed)
     }
 
+    /// A number below `bound`, for workloads that are played from the same seed.
+    pub const fn below(&mut self, bound: u64) -> u64 {
+        if bound == 0 { 0 } else { self.next() % bound }
+    }
+
     const fn next(&mut self) -> u64 {
         // SplitMix64: equidistributed, and any seed will do.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

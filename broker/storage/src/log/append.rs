@@ -285,7 +285,7 @@ impl Log {
         let file = if self.active.exists { segment.open() } else { segment.create() };
         let file = file.map_err(|e| Error::io("open", &segment.log_path(), e))?;
         if !self.active.exists {
-            self.create_index_files()?;
+            Self::create_index_files(&self.active.segment)?;
             self.active.exists = true;
             self.active.created = now;
             self.names_dirty = true;

@@ -265,6 +265,11 @@ impl Log {
         self.producers.len()
     }
 
+    #[cfg(test)]
+    pub(crate) const fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
     /// Forgets producers that were silent for `producer.id.expiration.ms` and have no open transaction.
     pub fn expire_producers(&mut self, now: Timestamp) {
         self.producers.expire(now, self.config.producer_id_expiration_ms);

@@ -46,7 +46,6 @@ impl Log {
     pub(super) fn restore_producers(&mut self) -> Result<(), Error> {
         let path = self.path();
         let end = self.log_end_offset();
-        let is_empty = self.sealed.is_empty() && self.active.size == 0;
         let entries = self.files.disk().list(&path).map_err(|e| Error::io("list", &path, e))?;
         let mut snapshots: Vec<Offset> =
             entries.iter().filter_map(|entry| names::parse_file_name(&entry.name, SNAPSHOT)).collect();
@@ -56,7 +55,9 @@ impl Log {
         for offset in snapshots.into_iter().rev() {
             let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
             let mut keep = found.is_some() && self.begins_segment(offset);
-            if !keep && offset <= end && found.is_none() && !is_empty {
+            // One from before the first batch misses what was removed in between.
+            let in_reach = offset >= self.first_offset() && offset <= end;
+            if !keep && in_reach && found.is_none() {
                 let bytes = read_file(self.files.disk(), &path, SNAPSHOT_BYTES_MAX);
                 found = bytes.ok().and_then(|bytes| decode_snapshot(&bytes).ok()).map(|p| (offset, p));
                 keep = found.is_some();

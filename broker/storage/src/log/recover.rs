@@ -37,8 +37,6 @@ struct Recovery {
     log: Log,
     report: RecoveryReport,
     recovery_point: Offset,
-    /// Whether the epochs' file was lost, so that every batch has to be asked for its epoch.
-    epochs_lost: bool,
 }
 
 /// Opens the log in `directory` after an unclean end.
@@ -65,8 +63,7 @@ pub(super) fn recover(
     let mut log = Log::empty(files, directory, topic_id, config, first, now);
     log.log_start_offset = first.max(log_start_offset);
     log.truncation_noted = noted.is_some();
-    let mut recovery =
-        Recovery { log, report: RecoveryReport::default(), recovery_point, epochs_lost: false };
+    let mut recovery = Recovery { log, report: RecoveryReport::default(), recovery_point };
     recovery.load_epochs()?;
     recovery.load_segments(&segments, now)?;
     recovery.log.restore_producers()?;
@@ -98,7 +95,6 @@ impl Recovery {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err("missing"),
             Err(error) => return Err(Error::io("read", &path, error)),
         };
-        self.epochs_lost = decoded.is_err();
         self.log.epochs = decoded.unwrap_or_default();
         // What the file says of offsets behind the recovery point may stem from batches that were cut since.
         self.log.epochs.truncate_end(self.recovery_point);
@@ -162,9 +158,6 @@ impl Recovery {
         active.size = size;
         active.next_offset = next;
         self.log.active = active;
-        if self.epochs_lost {
-            self.read_epochs()?;
-        }
         Ok(())
     }
 
@@ -185,18 +178,6 @@ impl Recovery {
             segment.write_index(suffix, &entries).map_err(|e| Error::io("write", &path, e))?;
             segment.sync_file(suffix).map_err(|e| Error::io("sync", &path, e))?;
         }
-        Ok(())
-    }
-
-    /// Asks every batch of the segment loaded last for its epoch.
-    fn read_epochs(&mut self) -> Result<(), Error> {
-        let segment = Arc::clone(&self.log.active.segment);
-        let epochs = &mut self.log.epochs;
-        let size = u64::from(self.log.active.size);
-        scan::batches(&segment, 0, size, |header, _, _| {
-            epochs.assign(header.partition_leader_epoch, header.base_offset);
-            Step::Next
-        })?;
         Ok(())
     }
 
@@ -302,10 +283,40 @@ impl Recovery {
         self.log.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))
     }
 
-    fn finish(mut self, log_start_offset: Offset, now: Timestamp) -> Result<(Log, RecoveryReport), Error> {
+    /// Learns the epochs of batches that lie before the first known one: the file was written when the log began
+    /// later, and a crash took that back.
+    fn fill_epochs(&mut self) -> Result<(), Error> {
         let log = &mut self.log;
-        let end = log.log_end_offset();
-        log.epochs.truncate_end(end);
+        let known = log.epochs.entries().first().map_or(log.log_end_offset(), |first| first.1);
+        if known <= log.log_start_offset {
+            return Ok(());
+        }
+        let parts = log.sealed.iter().map(|sealed| (&sealed.segment, sealed.size));
+        let mut epochs = Epochs::default();
+        for (segment, size) in parts.chain([(&log.active.segment, log.active.size)]) {
+            if segment.base_offset() >= known || size == 0 {
+                break;
+            }
+            scan::batches(segment, 0, u64::from(size), |header, _, _| {
+                if header.base_offset >= known {
+                    return Step::Stop;
+                }
+                epochs.assign(header.partition_leader_epoch, header.base_offset);
+                Step::Next
+            })?;
+        }
+        for (epoch, start) in log.epochs.entries() {
+            epochs.assign(*epoch, *start);
+        }
+        log.epochs = epochs;
+        Ok(())
+    }
+
+    fn finish(mut self, log_start_offset: Offset, now: Timestamp) -> Result<(Log, RecoveryReport), Error> {
+        let end = self.log.log_end_offset();
+        self.log.epochs.truncate_end(end);
+        self.fill_epochs()?;
+        let log = &mut self.log;
         log.epochs.truncate_start(log.log_start_offset.min(end));
         log.epochs_dirty = true;
         log.names_dirty = true;

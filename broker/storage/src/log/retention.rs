@@ -71,6 +71,14 @@ impl Log {
     }
 
     fn remove_oldest(&mut self, end: Offset) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.path();
+        let sync = |log: &Self| {
+            log.files.disk().sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))
+        };
+        if self.names_dirty {
+            // The active segment's name must not vanish after its predecessors: offsets would begin anew.
+            sync(self)?;
+        }
         let Some(oldest) = self.sealed.pop_front() else { return Ok(Vec::new()) };
         let base_offset = oldest.segment.base_offset();
         let path = oldest.segment.log_path();
@@ -83,9 +91,9 @@ impl Log {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("rename", &snapshot, error)),
         }
+        self.names_dirty = false;
         // One at a time, so that a crash cannot bring back a segment below one that stays removed.
-        let folder = self.path();
-        self.files.disk().sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))?;
+        sync(self)?;
         self.set_log_start_offset(end);
         Ok(removed)
     }

@@ -71,8 +71,7 @@ impl Log {
     }
 
     /// Makes empty index files, as Kafka expects them beside a log.
-    pub(super) fn create_index_files(&self) -> Result<(), Error> {
-        let segment = &self.active.segment;
+    pub(super) fn create_index_files(segment: &Segment) -> Result<(), Error> {
         for suffix in [INDEX, TIME_INDEX] {
             let path = segment.path(suffix);
             let mode = crate::disk::OpenMode::Write;

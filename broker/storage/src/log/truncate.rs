@@ -31,7 +31,7 @@ impl Log {
         if end >= self.log_end_offset() {
             return Ok(Vec::new());
         }
-        if end <= self.first_offset() {
+        if end < self.first_offset() {
             return self.truncate_fully(end.max(Offset(0)), now);
         }
         let result = self.cut(end, now);
@@ -70,7 +70,16 @@ impl Log {
     }
 
     fn cut_all(&mut self, start: Offset, now: Timestamp) -> Result<Vec<PathBuf>, Error> {
-        self.begin_cut(start)?;
+        // Nothing that is there now is believed after a crash in here, so that files whose removal was lost are
+        // checked for what lies between them.
+        self.begin_cut(start.min(self.first_offset()))?;
+        let next = Active::new(Segment::new(start, &self.folder, &self.files), now);
+        let is_above = start > self.log_end_offset();
+        // The file makes the start known to whoever opens the log next. Where no old file bears its name it comes
+        // first, so that a crash never leaves a log without any segment.
+        if is_above {
+            self.create_segment(&next.segment)?;
+        }
         let mut removed = Vec::new();
         for sealed in std::mem::take(&mut self.sealed) {
             removed.extend(mark_deleted(&sealed.segment)?);
@@ -78,16 +87,25 @@ impl Log {
         if self.active.exists {
             removed.extend(mark_deleted(&self.active.segment)?);
         }
-        self.active = Active::new(Segment::new(start, &self.folder, &self.files), now);
+        self.active = next;
+        if !is_above {
+            self.create_segment(&self.active.segment)?;
+        }
+        self.active.exists = true;
         self.log_start_offset = start;
         self.epochs.clear();
-        // The file makes the start known to whoever opens the log next.
-        let segment = &self.active.segment;
-        segment.create().map_err(|e| Error::io("create", &segment.log_path(), e))?;
-        self.create_index_files()?;
-        self.active.exists = true;
         self.end_cut()?;
+        self.recovery_point = start;
+        self.synced_offset = start;
         Ok(removed)
+    }
+
+    /// Makes the files of an empty segment and their names durable.
+    fn create_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
+        segment.create().map_err(|e| Error::io("create", &segment.log_path(), e))?;
+        Self::create_index_files(segment)?;
+        let path = self.path();
+        self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))
     }
 
     fn begin_cut(&mut self, end: Offset) -> Result<(), Error> {

@@ -253,6 +253,11 @@ impl Producers {
         self.table.iter().map(|(id, producer)| (*id, producer))
     }
 
+    #[cfg(test)]
+    pub(crate) fn get(&self, id: ProducerId) -> Option<&Producer> {
+        self.table.get(&id)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
