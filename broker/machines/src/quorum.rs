@@ -16,7 +16,9 @@ mod entry;
 mod message;
 mod propose;
 mod ready;
+mod restore;
 pub mod snapshot;
+pub mod state_file;
 mod status;
 mod store;
 #[cfg(test)]
@@ -27,6 +29,7 @@ pub use entry::{
     ReplicaKey, SnapshotMeta, epoch_of,
 };
 pub use message::{Body, Message, Refusal};
+pub use restore::{RestoreError, Restored, restore};
 pub use status::{PeerStatus, Role, Status};
 
 use bytes::Bytes;
@@ -57,6 +60,8 @@ pub const SNAPSHOT_BYTES: usize = 32 << 20;
 pub const KEPT_ENTRIES: u64 = 1000;
 /// Reads that wait at the same time; more fail at once.
 pub const READS_MAX: usize = 1000;
+/// A snapshot of which nothing is heard in this time is offered again: the library waits for a lost one for ever.
+pub const SNAPSHOT_RETRY: Duration = Duration::from_secs(2);
 /// A read that is not confirmed in this time fails.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -119,12 +124,12 @@ pub enum Event {
 /// What the caller must do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Bring this to stable storage: the hard state first, then the snapshot, then the log cut, then the entries.
-    /// Tickets count up; say [`Event::Persisted`] when done.
+    /// Bring this to stable storage, in this order: the snapshot, the cut of the log, the entries, the hard state.
+    /// Tickets count up; say [`Event::Persisted`] when done. A crash may lose it from any of these points on.
     Persist {
         /// Names this effect.
         ticket: u64,
-        /// Term and vote, when they changed.
+        /// Term, vote and what must be known as committed, when they changed.
         hard_state: Option<HardState>,
         /// Start over from this snapshot, whose bytes were brought over before the message was stepped.
         snapshot: Option<SnapshotMeta>,
@@ -190,9 +195,12 @@ pub enum ProposalFate {
 /// What was found on disk cannot be a replica's state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The entries have holes, terms that go back, or terms beyond the hard state's.
+    /// The entries have holes, or terms that go back.
     #[error("the metadata log's entry {0} does not follow on the one before")]
     Entry(u64),
+    /// Entries are missing that are known to be committed.
+    #[error("the metadata log ends before entry {0}, which is known to be committed")]
+    Committed(u64),
     /// The snapshot names no quorum.
     #[error("the metadata snapshot names no voters, or one of them twice")]
     Membership,
@@ -232,6 +240,7 @@ pub struct Quorum {
     reads: VecDeque<PendingRead>,
     read_context: u64,
     snapshot_asked: bool,
+    snapshots_offered: BTreeMap<RaftId, Monotonic>,
     contacts: BTreeMap<RaftId, Monotonic>,
 }
 
@@ -243,17 +252,24 @@ impl Quorum {
     /// # Errors
     /// The state on disk is not one that a replica can have left.
     pub fn open(config: Config, persisted: PersistedState, now: Monotonic) -> Result<Self, OpenError> {
-        let PersistedState { hard_state, snapshot, entries } = persisted;
+        let PersistedState { mut hard_state, snapshot, entries } = persisted;
         if !snapshot.membership.is_valid() {
             return Err(OpenError::Membership);
         }
         let (mut index, mut term, mut end) = (snapshot.index, snapshot.term, snapshot.end_offset);
         for entry in &entries {
             let follows = entry.index == index + 1 && entry.base_offset == end;
-            if !follows || entry.term < term || entry.term > hard_state.term {
+            if !follows || entry.term < term {
                 return Err(OpenError::Entry(entry.index));
             }
             (index, term, end) = (entry.index, entry.term, entry.end_offset());
+        }
+        if hard_state.committed > index {
+            return Err(OpenError::Committed(hard_state.committed));
+        }
+        if hard_state.term < term {
+            // The crash came between the entries and the hard state: this replica promised nothing in that term.
+            hard_state = HardState { term, vote: None, ..hard_state };
         }
         let raft_config = raft::Config {
             id: config.replica.raft_id().0,
@@ -287,6 +303,7 @@ impl Quorum {
             reads: VecDeque::new(),
             read_context: 0,
             snapshot_asked: false,
+            snapshots_offered: BTreeMap::new(),
             contacts: BTreeMap::new(),
         };
         quorum.pin_election_timeout();
@@ -313,10 +330,7 @@ impl Quorum {
             Event::PeerLost(peer) => self.peer_lost(peer),
             Event::Read { cookie } => self.read(cookie, effects),
             Event::SnapshotTaken(snapshot) => self.snapshot_taken(snapshot),
-            Event::SnapshotSent { to, arrived } => {
-                use raft::SnapshotStatus::{Failure, Finish};
-                self.node.report_snapshot(to.0, if arrived { Finish } else { Failure });
-            }
+            Event::SnapshotSent { to, arrived } => self.snapshot_sent(to, arrived),
         }
         self.drain(effects);
     }
@@ -346,6 +360,7 @@ impl Quorum {
 
     fn timer(&mut self, effects: &mut Vec<Effect>) {
         self.expire_reads(effects);
+        self.offer_snapshots_again();
         if self.is_sole_voter() && !self.is_leader() {
             self.campaign();
         }
@@ -375,9 +390,10 @@ impl Quorum {
     }
 
     fn campaign(&mut self) {
-        if !self.must_wait_to_campaign() {
+        // The library would let a replica that is no voter campaign, and stops the process when it wins.
+        if self.node.raft.promotable() && !self.must_wait_to_campaign() {
             self.campaigns += 1;
-            // It fails only where it may: a learner, or a change of membership that is not applied.
+            // It does nothing while a change of the membership is committed and not applied.
             let _ = self.node.campaign();
         }
     }
@@ -408,6 +424,7 @@ impl Quorum {
         let log = &self.node.raft.raft_log;
         let ends = LogEnds {
             local: self.id(),
+            term: self.node.raft.term,
             last_index: log.last_index(),
             committed: log.committed,
             committed_term: log.term(log.committed).unwrap_or(0),
@@ -431,7 +448,9 @@ impl Quorum {
         let Body::Append { previous_index, previous_term, entries, .. } = &message.body else {
             return Ok(());
         };
-        let Some(first) = entries.first() else { return Ok(()) };
+        let Some(first) = entries.first().filter(|_| message.term >= self.node.raft.term) else {
+            return Ok(());
+        };
         let same = self.node.raft.raft_log.match_term(*previous_index, *previous_term);
         match self.node.store().end_offset(*previous_index) {
             Some(end) if same && end != first.base_offset => Err(Refusal::Offsets),

@@ -191,14 +191,17 @@ pub fn epoch_of(term: u64) -> LeaderEpoch {
     LeaderEpoch(i32::try_from(term).unwrap_or(i32::MAX))
 }
 
-/// What a replica must remember besides its log: synced before any entry of the same
-/// [`Effect::Persist`](super::Effect::Persist).
+/// What a replica must remember besides its log: synced after the entries of the same
+/// [`Effect::Persist`](super::Effect::Persist), so that it never names one that is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HardState {
     /// The latest term seen.
     pub term: u64,
     /// Whom this replica voted for in it.
     pub vote: Option<RaftId>,
+    /// Entries up to here are known to be committed. Not all that are: only as far as a change of the membership
+    /// needs, which must be in force again before the replica takes part in an election.
+    pub committed: u64,
 }
 
 /// What a snapshot of the metadata log stands for.

@@ -135,6 +135,7 @@ const TERM_MAX: u64 = i32::MAX as u64 - 1;
 /// What a check compares a message with.
 pub(super) struct LogEnds {
     pub(super) local: RaftId,
+    pub(super) term: u64,
     pub(super) last_index: u64,
     pub(super) committed: u64,
     pub(super) committed_term: u64,
@@ -146,6 +147,10 @@ impl Message {
         let known = self.from != log.local && self.to == log.local && self.from != RaftId(0);
         if !known || self.term == 0 || self.term > TERM_MAX {
             return Err(Refusal::Address);
+        }
+        if self.term < log.term {
+            // Late, from a leader whose log may have been another: the library answers with the term or ignores it.
+            return Ok(());
         }
         match &self.body {
             Body::Append { previous_index, previous_term, entries, .. } => {

@@ -1,13 +1,14 @@
 //! Proposals, changes of the membership, reads and snapshots: what the caller asks of a replica.
 
-use super::entry::{ChangeKind, MembershipChange, Payload, ReplicaKey, SnapshotMeta};
+use super::entry::{ChangeKind, MembershipChange, Payload, RaftId, ReplicaKey, SnapshotMeta};
 use super::{
-    BATCH_BYTES_MAX, Effect, KEPT_ENTRIES, PendingRead, ProposalFate, Quorum, READ_TIMEOUT, READS_MAX, batch,
-    codec,
+    BATCH_BYTES_MAX, Effect, KEPT_ENTRIES, PendingRead, ProposalFate, Quorum, READ_TIMEOUT, READS_MAX,
+    SNAPSHOT_RETRY, batch, codec,
 };
 use bytes::Bytes;
-use protocol::id::Offset;
+use protocol::id::{Monotonic, Offset};
 use raft::eraftpb::{ConfChange, ConfChangeType, EntryType};
+use raft::{SnapshotStatus, StateRole};
 
 impl Quorum {
     /// The offset that the next proposal's first record gets, while this replica leads and its only caller proposes.
@@ -133,6 +134,20 @@ impl Quorum {
         self.node.mut_store().compact(snapshot, KEPT_ENTRIES);
     }
 
+    pub(super) fn snapshot_sent(&mut self, to: RaftId, arrived: bool) {
+        self.snapshots_offered.remove(&to);
+        let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.node.report_snapshot(to.0, status);
+    }
+
+    pub(super) fn offer_snapshots_again(&mut self) {
+        let now = self.now;
+        let late = |(to, at): (&RaftId, &Monotonic)| (now.since(*at) >= SNAPSHOT_RETRY).then_some(*to);
+        for to in self.snapshots_offered.iter().filter_map(late).collect::<Vec<_>>() {
+            self.snapshot_sent(to, false);
+        }
+    }
+
     /// A committed change of the membership comes into force.
     pub(super) fn apply_membership(&mut self, index: u64, payload: &Payload) {
         let Payload::Membership(change) = payload else { return };
@@ -148,8 +163,8 @@ impl Quorum {
         self.membership = change.after.clone();
         self.memberships.push((index, self.membership.clone()));
         let is_voter = self.membership.voters.contains(&self.config.replica);
-        if self.is_leader() && !is_voter {
-            // The library leaves a removed leader in office.
+        if !is_voter && self.node.raft.state != StateRole::Follower {
+            // The library leaves a removed leader in office, and stops the process when a removed candidate wins.
             let term = self.node.raft.term;
             self.node.raft.become_follower(term, raft::INVALID_ID);
         }

@@ -2,7 +2,7 @@
 
 use super::codec;
 use super::entry::{HardState, RaftId};
-use super::{Effect, Message, Quorum, Role, SNAPSHOT_BYTES, Unpersisted};
+use super::{Body, Effect, Message, Quorum, Role, SNAPSHOT_BYTES, Unpersisted};
 use bytes::Bytes;
 use protocol::metadata_record::control::{LeaderChangeMessage, Voter};
 use raft::eraftpb::{Entry as RaftEntry, EntryType, MessageType};
@@ -41,16 +41,12 @@ impl Quorum {
             self.memberships = vec![(snapshot.index, snapshot.membership.clone())];
             self.applied = snapshot.index;
         }
-        let hard_state = ready.hs().map(|hs| HardState {
-            term: hs.term,
-            vote: (hs.vote != raft::INVALID_ID).then_some(RaftId(hs.vote)),
-        });
-        // The commit index alone is not worth a write: the quorum tells it again.
+        let (cut, entries) = self.node.mut_store().append(ready.take_entries());
+        let hard_state = ready.hs().map(|hs| self.hard_state(hs));
         let hard_state = hard_state.filter(|hard_state| *hard_state != self.node.store().hard_state());
         if let Some(hard_state) = hard_state {
             self.node.mut_store().set_hard_state(hard_state);
         }
-        let (cut, entries) = self.node.mut_store().append(ready.take_entries());
         let truncate_from = cut.map(|index| {
             let offset = entries.first().map(|entry| entry.base_offset);
             (index, offset.unwrap_or(self.node.store().log_end_offset()))
@@ -59,6 +55,9 @@ impl Quorum {
         let reads = ready.take_read_states();
         let at_once = self.messages(&ready.take_messages());
         let once_persisted = self.messages(&ready.take_persisted_messages());
+        for message in at_once.iter().filter(|message| matches!(message.body, Body::Snapshot { .. })) {
+            self.snapshots_offered.insert(message.to, self.now);
+        }
         self.node.advance_append_async(ready);
 
         let on_disk = !(hard_state.is_some() || snapshot.is_some() || !entries.is_empty());
@@ -71,6 +70,18 @@ impl Quorum {
         for read in reads {
             self.answer_reads(&read.request_ctx, read.index, effects);
         }
+    }
+
+    /// What of the library's hard state is worth a write. The commit index alone is not: the quorum tells it again.
+    /// But a change of the membership that is committed must not be forgotten once an entry after it is
+    /// acknowledged: the next change builds on it, and a replica that returned to the membership before could elect
+    /// a leader of its own. The acknowledgement waits for this write.
+    fn hard_state(&self, hs: &raft::eraftpb::HardState) -> HardState {
+        let vote = (hs.vote != raft::INVALID_ID).then_some(RaftId(hs.vote));
+        let store = self.node.store();
+        let before = store.hard_state().committed;
+        let changes = store.has_membership_change(before, hs.commit);
+        HardState { term: hs.term, vote, committed: if changes { hs.commit } else { before } }
     }
 
     fn messages(&self, messages: &[raft::eraftpb::Message]) -> Vec<Message> {
@@ -167,6 +178,7 @@ impl Quorum {
         self.announced = role;
         if !self.is_leader() {
             self.fail_reads(effects);
+            self.snapshots_offered.clear();
         }
         effects.push(Effect::Became(role));
     }

@@ -5,7 +5,7 @@
 use super::codec::{payload_from_raft, to_raft};
 use super::entry::{Entry, HardState, Membership, RaftId, ReplicaKey, SnapshotMeta};
 use protocol::id::Offset;
-use raft::eraftpb::{ConfState, Entry as RaftEntry, HardState as RaftHardState, Snapshot};
+use raft::eraftpb::{ConfState, Entry as RaftEntry, EntryType, HardState as RaftHardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -144,6 +144,13 @@ impl Store {
         (cut, appended)
     }
 
+    /// Whether a change of the membership lies behind `after`, up to `up_to`.
+    pub(super) fn has_membership_change(&self, after: u64, up_to: u64) -> bool {
+        let (from, to) = (self.position(after + 1).unwrap_or(0), self.position(up_to + 1).unwrap_or(0));
+        let to = to.min(self.entries.len());
+        from < to && self.entries.range(from..to).any(|held| held.entry.entry_type != EntryType::EntryNormal)
+    }
+
     /// An entry with its offsets.
     pub(super) fn describe(&self, entry: &RaftEntry) -> Entry {
         let base_offset = self.end_offset(entry.index - 1).unwrap_or(Offset::UNKNOWN);
@@ -177,8 +184,8 @@ impl Storage for Store {
         let hard_state = RaftHardState {
             term: self.hard_state.term,
             vote: self.hard_state.vote.map_or(0, |id| id.0),
-            // What is committed beyond the snapshot is learned again from the quorum.
-            commit: self.base.0,
+            // What else is committed is learned again from the quorum.
+            commit: self.hard_state.committed.max(self.base.0),
             ..RaftHardState::default()
         };
         Ok(RaftState::new(hard_state, conf_state(&self.initial)))

@@ -49,6 +49,14 @@ pub(super) struct Node {
 }
 
 impl Node {
+    fn is(&self, id: RaftId) -> bool {
+        self.quorum.is_some() && self.config.as_ref().is_some_and(|config| config.replica.raft_id() == id)
+    }
+
+    fn key(&self) -> ReplicaKey {
+        self.config.as_ref().unwrap().replica
+    }
+
     pub(super) fn status(&self) -> Status {
         self.quorum.as_ref().unwrap().status()
     }
@@ -127,10 +135,55 @@ impl Network {
     }
 
     pub(super) fn crash(&mut self, id: i32) {
+        let done = self.draw(4);
         let node = self.nodes.get_mut(&id).unwrap();
         node.quorum = None;
+        if let Some(write) = node.queue.pop_front() {
+            node.disk.write(write, done);
+        }
         node.queue.clear();
         self.wire.retain(|(_, message)| message.to.broker().0 != id);
+    }
+
+    /// The broker's disk is replaced: it comes back as another replica, with a copy of a peer's snapshot.
+    fn wipe(&mut self, id: i32, disk: u8) {
+        let peer = self.others(id)[0];
+        let snapshot = self.nodes[&peer].disk.snapshot.clone();
+        self.crash(id);
+        let node = self.nodes.get_mut(&id).unwrap();
+        node.disk = PersistedState { snapshot, ..PersistedState::default() };
+        node.config.as_mut().unwrap().replica = replica(id, disk);
+        self.restart(id);
+    }
+
+    /// Whether everybody is up, votes, and has the same log, all of it committed and applied.
+    fn is_whole(&mut self) -> bool {
+        self.repair()
+            && self.nodes.values().all(|node| {
+                let end = |node: &Node| node.quorum.as_ref().map(|quorum| quorum.status().log_end_offset);
+                let applied = node.applied.last().map(Entry::end_offset);
+                let first = self.nodes.values().next().and_then(end);
+                node.queue.is_empty() && end(node) == first && applied == first
+            })
+    }
+
+    /// One step towards a membership of all brokers as voters, each with its present disk.
+    fn repair(&mut self) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let membership = self.nodes[&leader].status().membership;
+        let present: Vec<ReplicaKey> = self.nodes.values().map(Node::key).collect();
+        let all = || membership.voters.iter().chain(&membership.learners);
+        let stale = all().find(|key| !present.contains(key)).map(|key| (ChangeKind::Remove, *key));
+        let missing = present.iter().find(|key| !all().any(|member| member == *key));
+        let missing = missing.map(|key| (ChangeKind::AddLearner, *key));
+        let learner = membership.learners.first().map(|key| (ChangeKind::AddVoter, *key));
+        match stale.or(missing).or(learner) {
+            Some((kind, replica)) => {
+                self.event(leader, Event::ChangeMembership { kind, replica, cookie: 0 });
+                false
+            }
+            None => true,
+        }
     }
 
     pub(super) fn restart(&mut self, id: i32) {
@@ -168,7 +221,15 @@ impl Network {
                 return leader;
             }
         }
-        panic!("no leader in 10 s");
+        let statuses: Vec<String> = self
+            .nodes
+            .values()
+            .map(|node| {
+                let state = node.quorum.as_ref().map(Quorum::status);
+                format!("{}: {state:#?}", node.key())
+            })
+            .collect();
+        panic!("no leader in 10 s: {}", statuses.join("\n"));
     }
 
     pub(super) fn propose(&mut self, id: i32, value: u64) {
@@ -267,7 +328,9 @@ impl Network {
             };
             for message in due {
                 let (from, to) = (message.from.broker().0, message.to.broker().0);
-                let reachable = self.nodes.get(&to).is_some_and(|node| node.quorum.is_some());
+                // A connection is made to a directory, not only to a broker.
+                let is_it = |id: RaftId| self.nodes.get(&id.broker().0).is_some_and(|node| node.is(id));
+                let reachable = is_it(message.to) && is_it(message.from);
                 if !reachable || self.cut.contains(&from) || self.cut.contains(&to) {
                     if matches!(message.body, Body::Snapshot { .. }) {
                         self.event(from, Event::SnapshotSent { to: message.to, arrived: false });
@@ -299,31 +362,25 @@ impl Network {
                 node.installed_snapshots += 1;
                 node.applied.clear();
             }
-            node.disk.write(write);
+            node.disk.write(write, 4);
             self.event(id, Event::Persisted(ticket));
         }
     }
 }
 
 impl PersistedState {
-    fn write(&mut self, write: Write) {
-        if let Some(hard_state) = write.hard_state {
-            let before = self.hard_state;
-            assert!(hard_state.term >= before.term, "terms only grow");
-            let kept = before.vote.is_none() || before.vote == hard_state.vote;
-            assert!(hard_state.term > before.term || kept, "one vote a term");
-            self.hard_state = hard_state;
-        }
-        if let Some(snapshot) = write.snapshot {
+    /// Does the write up to a point; 4 is all of it.
+    fn write(&mut self, write: Write, up_to: u64) {
+        if let Some(snapshot) = write.snapshot.filter(|_| up_to > 0) {
             self.snapshot = snapshot;
             self.entries.clear();
         }
-        if let Some((index, offset)) = write.truncate_from {
+        if let Some((index, offset)) = write.truncate_from.filter(|_| up_to > 1) {
             let cut = self.entries.iter().find(|entry| entry.index == index).unwrap();
             assert_eq!(cut.base_offset, offset, "the cut is told as index and as offset");
             self.entries.retain(|entry| entry.index < index);
         }
-        for entry in write.entries {
+        for entry in write.entries.into_iter().filter(|_| up_to > 2) {
             let (index, end) =
                 self.entries.last().map_or((self.snapshot.index, self.snapshot.end_offset), |last| {
                     (last.index, last.end_offset())
@@ -334,6 +391,13 @@ impl PersistedState {
             assert_eq!(read, entry);
             self.entries.push(read);
         }
+        if let Some(hard_state) = write.hard_state.filter(|_| up_to > 3) {
+            let before = self.hard_state;
+            assert!(hard_state.term >= before.term, "terms only grow");
+            let kept = before.vote.is_none() || before.vote == hard_state.vote;
+            assert!(hard_state.term > before.term || kept, "one vote a term");
+            self.hard_state = hard_state;
+        }
     }
 }
 
@@ -342,9 +406,12 @@ pub(super) fn chaos(seed: u64, voters: i32) -> u64 {
     let ids: Vec<i32> = (1..=voters).collect();
     let mut network = Network::new(seed, &ids);
     let mut value = 0;
+    let mut disks = 0;
     for _ in 0..600 {
         let pick = ids[usize::try_from(network.draw(ids.len() as u64)).unwrap()];
-        match network.draw(40) {
+        let other = ids[usize::try_from(network.draw(ids.len() as u64)).unwrap()];
+        let key = |network: &Network, id: i32| network.nodes[&id].key();
+        match network.draw(44) {
             0 => network.crash(pick),
             1..=3 if network.node(pick).quorum.is_none() => network.restart(pick),
             4 => network.isolate(pick),
@@ -353,33 +420,40 @@ pub(super) fn chaos(seed: u64, voters: i32) -> u64 {
             9 => network.slow_disk = !network.slow_disk,
             10 => network.take_snapshot(pick),
             11 => {
-                let to = ids[usize::try_from(network.draw(ids.len() as u64)).unwrap()];
-                network.event(pick, Event::Transfer(replica(to, 0).raft_id()));
+                let to = key(&network, other).raft_id();
+                network.event(pick, Event::Transfer(to));
             }
             12 => network.event(pick, Event::Campaign),
-            13 => {
-                let lost = ids[usize::try_from(network.draw(ids.len() as u64)).unwrap()];
-                if network.node(lost).quorum.is_none() {
-                    network.event(pick, Event::PeerLost(replica(lost, 0).raft_id()));
-                }
+            13 if network.node(other).quorum.is_none() => {
+                let lost = key(&network, other).raft_id();
+                network.event(pick, Event::PeerLost(lost));
             }
             14 => network.event(pick, Event::Read { cookie: value }),
+            // More than a minority must never be lost: a disk goes, or a voter is demoted, only when all is well.
+            15 if disks < 3 && network.is_whole() => {
+                disks += 1;
+                network.wipe(pick, disks);
+            }
+            16 | 17 => {
+                network.repair();
+            }
+            18 if network.is_whole() => {
+                let (kind, replica) = (ChangeKind::AddLearner, key(&network, other));
+                network.event(pick, Event::ChangeMembership { kind, replica, cookie: 0 });
+            }
             _ => {
                 value += 1;
                 network.propose(pick, value);
             }
         }
+        for id in &ids {
+            if std::mem::take(&mut network.nodes.get_mut(id).unwrap().wants_snapshot) {
+                network.take_snapshot(*id);
+            }
+        }
         network.run(5);
     }
-    network.cut.clear();
-    network.loss_percent = 0;
-    network.slow_disk = false;
-    for id in &ids {
-        if network.node(*id).quorum.is_none() {
-            network.restart(*id);
-        }
-    }
-    network.run(300);
+    network.heal(&ids);
     let leader = network.settle();
     network.propose(leader, value + 1);
     network.run(100);
@@ -387,7 +461,33 @@ pub(super) fn chaos(seed: u64, voters: i32) -> u64 {
     for id in &ids {
         let status = network.node(*id).status();
         assert_eq!((status.high_watermark, status.log_end_offset), (end, end), "seed {seed}: {id} caught up");
+        assert_eq!(status.membership.voters.len(), ids.len(), "seed {seed}: {id} knows all voters");
     }
     assert!(network.committed.len() > 20, "seed {seed} made progress");
     network.trace
+}
+
+impl Network {
+    fn heal(&mut self, ids: &[i32]) {
+        self.cut.clear();
+        self.loss_percent = 0;
+        self.slow_disk = false;
+        for id in ids {
+            if self.node(*id).quorum.is_none() {
+                self.restart(*id);
+            }
+        }
+        self.run(300);
+        for _ in 0..50 {
+            for id in ids {
+                if std::mem::take(&mut self.nodes.get_mut(id).unwrap().wants_snapshot) {
+                    self.take_snapshot(*id);
+                }
+            }
+            if self.repair() {
+                break;
+            }
+            self.run(50);
+        }
+    }
 }
