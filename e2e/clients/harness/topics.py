@@ -13,5 +13,10 @@ def create(broker, jvm, topic, partitions=1, **configs):
     pairs = [f"{name.replace('_', '.')}={value}" for name, value in configs.items()]
     equal(admin(broker, jvm, "create", topic, partitions, *pairs), [f"partitions {partitions}"], f"create {topic}")
     if broker.name == "kafka":
-        asked = [word for number in range(partitions) for word in ("offset", topic, number, "latest", "--")][:-1]
-        until(lambda: not any("error" in line for line in admin(broker, jvm, *asked)), f"leaders of {topic}")
+        served(broker, jvm, topic, partitions)
+
+
+def served(broker, jvm, topic, partitions=1):
+    """Waits until every partition is served, as after a start, when recovery takes its time."""
+    asked = [word for number in range(partitions) for word in ("offset", topic, number, "latest", "--")][:-1]
+    until(lambda: not any("error" in line for line in admin(broker, jvm, *asked)), f"{topic} is served", 60)

@@ -1,0 +1,99 @@
+"""Folders of every shape that a healthy broker writes, read by Kafka's DumpLogSegments."""
+
+import os
+import re
+
+from dump import dump, files, index_entries, partition_folder, verify_partition
+from harness import librdkafka, records
+from harness.report import check, equal
+from harness.topics import admin, create, served
+
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+
+def write(broker, jvm):
+    """Topics with every codec, with idempotent and plain producers, with many segments, with old ones deleted."""
+    for codec in CODECS:
+        create(broker, jvm, f"disk-{codec}", 1, segment_bytes=1 << 20, index_interval_bytes=500)
+        for turn in range(4):
+            sent = records.make(f"{codec} {turn}", 400, 1)
+            if turn % 2:
+                librdkafka.write(broker.address, f"disk-{codec}", sent, compression_type=codec, batch_size=3000,
+                                 enable_idempotence=turn == 1)
+            else:
+                jvm.run("Exchange", "write", broker.address, f"disk-{codec}", f"compression.type={codec}",
+                        "batch.size=3000", "linger.ms=2", stdin=records.to_lines(sent))
+    create(broker, jvm, "disk-segments", 1, segment_bytes=1 << 20, index_interval_bytes=1000)
+    large = [records.Record(0, records.BASE_TIMESTAMP + n, b"%d" % n, os.urandom(2000)) for n in range(2500)]
+    librdkafka.write(broker.address, "disk-segments", large, enable_idempotence=True, batch_size=10000)
+    create(broker, jvm, "disk-empty", 2)
+    create(broker, jvm, "disk-deleted", 1)
+    librdkafka.write(broker.address, "disk-deleted", records.make("deleted", 50, 1))
+    equal(admin(broker, jvm, "delete", "disk-deleted"), ["done"], "delete")
+
+
+def segments(broker, jvm):
+    """Every partition's files."""
+    for codec in CODECS:
+        verify_partition(jvm, partition_folder(broker.data, f"disk-{codec}", 0), 1600)
+    folder = partition_folder(broker.data, "disk-segments", 0)
+    verify_partition(jvm, folder, 2500)
+    check(len(files(folder, ".log")) >= 4, f"only {len(files(folder, '.log'))} segments")
+    check(index_entries(jvm, folder) > 100, "hardly any index entries")
+
+
+def codecs_on_disk(broker, jvm):
+    """Batches lie on disk as the producer compressed them."""
+    for codec in CODECS:
+        text = dump(jvm, files(partition_folder(broker.data, f"disk-{codec}", 0), ".log"))
+        found = set(re.findall(r"compresscodec: (\w+)", text))
+        # A client sends a batch as it is when compression makes it larger.
+        check(codec in found and found <= {codec, "none"}, f"codecs of disk-{codec}: {found}")
+
+
+def producer_snapshots(broker, jvm):
+    """The state of idempotent producers, written at a clean stop."""
+    snapshots = files(partition_folder(broker.data, "disk-segments", 0), ".snapshot")
+    check(snapshots, "no producer snapshot")
+    text = dump(jvm, snapshots[-1:])
+    check(re.search(r"producerId: \d+ producerEpoch: 0 .*lastSequence: 2499\b", text), f"the last snapshot: {text}")
+
+
+def metadata_log(broker, jvm):
+    """The metadata log holds Kafka's records."""
+    folder = partition_folder(broker.data, "__cluster_metadata", 0)
+    text = dump(jvm, files(folder, ".log"), "--cluster-metadata-decoder")
+    kinds = re.findall(r'"type":"(\w+)"', text)
+    for kind in ["TOPIC_RECORD", "PARTITION_RECORD", "CONFIG_RECORD", "REGISTER_BROKER_RECORD", "REMOVE_TOPIC_RECORD",
+                 "PRODUCER_IDS_RECORD"]:
+        check(kind in kinds, f"no {kind} among {sorted(set(kinds))}")
+    check('"name":"disk-segments"' in text, "the topic's name is not in its record")
+    equal(kinds.count("TOPIC_RECORD"), len(CODECS) + 3, "topics created")
+
+
+def small_files(broker, _jvm):
+    """meta.properties, partition.metadata and the checkpoints, as Kafka writes them."""
+    topic_id = None
+    with open(os.path.join(partition_folder(broker.data, "disk-none", 0), "partition.metadata"), encoding="ascii") as file:
+        lines = file.read().split("\n")
+    equal(lines[0], "version: 0", "first line of partition.metadata")
+    topic_id = re.fullmatch(r"topic_id: ([\w-]{22})", lines[1])
+    check(topic_id, lines[1])
+    with open(os.path.join(partition_folder(broker.data, "disk-none", 0), "leader-epoch-checkpoint"), encoding="ascii") as file:
+        equal(file.read().split("\n"), ["0", "1", "0 0", ""], "leader-epoch-checkpoint")
+    root = os.path.dirname(partition_folder(broker.data, "disk-none", 0))
+    with open(os.path.join(root, "meta.properties"), encoding="ascii") as file:
+        values = dict(line.strip().split("=", 1) for line in file if "=" in line)
+    check({"version", "cluster.id", "node.id", "directory.id"} <= set(values), f"meta.properties: {values}")
+    with open(os.path.join(root, "recovery-point-offset-checkpoint"), encoding="ascii") as file:
+        lines = file.read().split("\n")
+    equal((lines[0], int(lines[1])), ("0", len(lines) - 3), "head of recovery-point-offset-checkpoint")
+    check("disk-segments 0 2500" in lines, "the recovery point of disk-segments after a clean stop")
+
+
+def reopened(broker, jvm):
+    """A restart on the same folder has everything."""
+    for codec in CODECS:
+        served(broker, jvm, f"disk-{codec}")
+        sent = [record for turn in range(4) for record in records.make(f"{codec} {turn}", 400, 1)]
+        records.verify(sent, librdkafka.read(broker.address, f"disk-{codec}"))

@@ -1,0 +1,93 @@
+"""Runs e2e/parts/disk: what lies on disk, and what of it survives."""
+
+import argparse
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import damage  # noqa: E402  (its folder is named above)
+import folders  # noqa: E402
+import kills  # noqa: E402
+
+from harness import brokers  # noqa: E402
+from harness.jvm import Jvm  # noqa: E402
+from harness.report import Report  # noqa: E402
+from harness.topics import create  # noqa: E402
+
+SHORT_ROUNDS = 6
+LONG_ROUNDS = 50
+
+
+def healthy(report, broker, jvm):
+    """Folders after ordinary work and a clean stop."""
+    report.scenario("disk: writing topics of every codec", folders.write, broker, jvm)
+    broker.stop()
+    for name, action in [
+        ("DumpLogSegments reads every segment and index", folders.segments),
+        ("batches lie as the producer compressed them", folders.codecs_on_disk),
+        ("producer snapshots are Kafka's", folders.producer_snapshots),
+        ("the metadata log holds Kafka's records", folders.metadata_log),
+        ("small files are Kafka's", folders.small_files),
+    ]:
+        report.scenario(f"disk: {name}", action, broker, jvm)
+    broker.start()
+    report.scenario("disk: a restart has everything", folders.reopened, broker, jvm)
+
+
+def damaged(report, against, broker, jvm, directory):
+    """Folders that were harmed."""
+    create(broker, jvm, "disk-second")
+    second = brokers.make(against, os.path.join(directory, "second"))
+    if against != "kafka":
+        # In Apache Kafka 4.3.1 the quorum of the second process writes before the folder's lock is asked for.
+        report.scenario("disk: a second broker on the same folder is refused", damage.second_broker, broker, second)
+    for name in damage.TORN if against != "kafka" else damage.TORN_AS_KAFKA_MENDS:
+        report.scenario(f"disk: a torn tail: {name}", damage.torn_tail, broker, jvm, name)
+    report.scenario("disk: a file that ends within its last batch", damage.lost_tail, broker, jvm)
+    if against != "kafka":
+        # Apache Kafka 4.3.1 serves the damaged batch and leaves it to clients to notice.
+        for stop in [brokers.Broker.stop, brokers.Broker.kill]:
+            report.scenario(f"disk: a flipped byte in a closed segment, after a {stop.__name__}",
+                            damage.flipped_byte, broker, jvm, stop)
+    report.scenario("disk: DumpLogSegments finds the mended folders whole", damage.after_all, broker, jvm)
+
+
+def killed(report, broker, jvm, rounds):
+    """kill -9 under load."""
+    counts = {}
+    report.scenario(f"disk: {rounds} rounds of kill -9 under idempotent and plain load",
+                    lambda: counts.update(kills.rounds(broker, jvm, rounds)))
+    report.scenario("disk: DumpLogSegments reads what the kills left", kills.stop_and_dump, broker, jvm, counts)
+
+
+def main():
+    """Parses the command line and runs."""
+    parser = argparse.ArgumentParser(prog="e2e/parts/disk")
+    parser.add_argument("--against", choices=["gregor", "kafka"], default="gregor")
+    parser.add_argument("--only", help="only scenarios whose name contains this text")
+    parser.add_argument("--short", action="store_true", help=f"{SHORT_ROUNDS} rounds of kill -9")
+    parser.add_argument("--rounds", type=int, default=None, help=f"rounds of kill -9 (default {LONG_ROUNDS})")
+    options = parser.parse_args()
+    rounds = options.rounds or (SHORT_ROUNDS if options.short else LONG_ROUNDS)
+    report = Report(options.only)
+    with tempfile.TemporaryDirectory(prefix="gregor-disk-") as directory:
+        jvm = Jvm()
+        broker = None
+        try:
+            for name, run in [("healthy", lambda: healthy(report, broker, jvm)),
+                              ("damaged", lambda: damaged(report, options.against, broker, jvm, directory)),
+                              ("killed", lambda: killed(report, broker, jvm, rounds))]:
+                broker = brokers.make(options.against, os.path.join(directory, name)).start()
+                run()
+                broker.stop()
+        finally:
+            jvm.close()
+            if broker is not None:
+                broker.stop()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
