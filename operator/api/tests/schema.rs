@@ -1,6 +1,8 @@
 //! What the definitions promise their readers: every field explained, every length bounded, defaults that
 //! are the same in the schema and in the types.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 
 use operator_api::{ClusterSpec, Config, Scalar, Topic};
