@@ -1,2 +1,7 @@
 //! The command `gregor`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    broker::cli::main(broker::run::run)
+}

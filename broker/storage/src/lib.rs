@@ -27,7 +27,10 @@ mod crash_tests;
 mod testing;
 
 pub use config::LogConfig;
-pub use directory::{Directory, DirectoryState, Identity, MetaProperties, remove_files, remove_folder};
+pub use directory::{
+    Directory, DirectoryState, Identity, Left, MetaProperties, read_meta_properties, remove_files,
+    remove_folder,
+};
 pub use error::Error;
 pub use log::{
     AbortedPlan, AbortedTransaction, AppendOutcome, Appended, CleanState, Depth, FetchedRange, Log,

@@ -25,4 +25,4 @@ pub use listener::{Listener, split_host_port};
 pub use problem::{Origin, Problem};
 pub use properties::{FILE_BYTES_MAX, Property, parse as parse_properties};
 pub use settings::{CleanupPolicy, Config, RecordValidation, TimestampType};
-pub use values::{Source, Synonym, Values, check_dynamic};
+pub use values::{Source, Synonym, Values, check_dynamic, is_list};

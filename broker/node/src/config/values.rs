@@ -254,6 +254,12 @@ fn plugin_key(key: &str) -> bool {
     key.starts_with("rsm.config.") || key.starts_with("rlmm.config.")
 }
 
+/// Whether a key's value is a list, which APPEND and SUBTRACT change.
+#[must_use]
+pub fn is_list(key: &str) -> bool {
+    table::find(key).is_some_and(|row| row.kind == super::key::ConfigType::List)
+}
+
 /// Checks one pair of IncrementalAlterConfigs on a broker, or on all brokers.
 ///
 /// # Errors

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use kube::core::cel::Validator;
 use operator_api::{GROUP, VERSION};
@@ -37,11 +36,12 @@ pub fn load(paths: &[PathBuf], previous: &[Manifest]) -> Loaded {
         loaded.problems.push(about_file(&path, reason));
         loaded.files.clear();
     }
+    let definitions = definitions();
     let validator = Validator::new();
     for file in loaded.files.clone() {
         let mut reader = Reader {
             file: &file,
-            definitions: &DEFINITIONS,
+            definitions: &definitions,
             validator: &validator,
             previous,
             manifests: Vec::new(),
@@ -71,16 +71,19 @@ fn about_file(file: &Path, reason: String) -> Problem {
 fn problems(file: &Path, mut findings: Vec<Finding>) -> Vec<Problem> {
     findings.sort_by(|a, b| (a.position, &a.field).cmp(&(b.position, &b.field)));
     findings.dedup();
-    let more = findings.len() >= PROBLEMS_MAX;
-    let told = findings.into_iter().take(PROBLEMS_MAX).map(|f| Problem {
-        file: file.to_owned(),
-        position: Some(f.position),
-        field: f.field,
-        reason: f.reason,
-    });
-    let mut problems: Vec<Problem> = told.collect();
-    if more {
-        problems.push(about_file(file, format!("may have more than these {PROBLEMS_MAX} problems")));
+    let left_out = findings.len().saturating_sub(PROBLEMS_MAX);
+    let mut problems: Vec<Problem> = findings
+        .into_iter()
+        .take(PROBLEMS_MAX)
+        .map(|f| Problem {
+            file: file.to_owned(),
+            position: Some(f.position),
+            field: f.field,
+            reason: f.reason,
+        })
+        .collect();
+    if left_out > 0 {
+        problems.push(about_file(file, format!("has {left_out} more problems")));
     }
     problems
 }
@@ -134,9 +137,6 @@ struct Definition {
     rules: Rules,
 }
 
-/// Made once: parsing all the rules takes longer than checking a file.
-static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(definitions);
-
 fn definitions() -> Vec<Definition> {
     operator_api::crds()
         .into_iter()
@@ -176,13 +176,10 @@ impl Reader<'_> {
     }
 
     fn find(&mut self, position: Position, field: &str, reason: impl Into<String>) {
-        self.findings.push(Finding::new(position, field, reason));
+        self.findings.push(Finding { position, field: field.to_owned(), reason: reason.into() });
     }
 
     fn document(&mut self, node: &Node) {
-        if self.findings.len() >= PROBLEMS_MAX {
-            return;
-        }
         match &node.content {
             Content::Null => return,
             Content::Map(_) => {}
@@ -286,8 +283,11 @@ fn check_names(node: &Node, findings: &mut Vec<Finding>) {
             && let Some(text) = entry.node.text()
             && (text.len() > characters_max || !right(text))
         {
-            let reason = format!("must be at most {characters_max} {rule}, not {text:?}");
-            findings.push(Finding::new(entry.node.position, format!("metadata.{name}"), reason));
+            findings.push(Finding {
+                position: entry.node.position,
+                field: format!("metadata.{name}"),
+                reason: format!("must be at most {characters_max} {rule}, not {text:?}"),
+            });
         }
     };
     let letters = "lower-case letters, digits and hyphens";

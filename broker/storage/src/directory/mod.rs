@@ -5,11 +5,13 @@
 //! called from any thread; logs themselves belong to their partitions.
 
 mod clean_marker;
+mod left;
 mod meta_properties;
 
 #[cfg(test)]
 mod tests;
 
+pub use left::{Left, read_meta_properties};
 pub use meta_properties::{Identity, MetaProperties};
 
 use std::collections::BTreeMap;
@@ -211,11 +213,7 @@ impl Directory {
         log: &mut Log,
         unique: Uuid,
     ) -> Result<PathBuf, Error> {
-        let unique: String = unique.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        let tail = format!("-{}.{unique}{}", partition.partition, names::DELETE_FOLDER);
-        // Topic names are ASCII.
-        let topic: String = partition.topic.chars().take(NAME_BYTES_MAX - tail.len()).collect();
-        let to = self.path.join(format!("{topic}{tail}"));
+        let to = self.deleted_folder(partition, unique);
         log.rename_deleted(&to)?;
         self.disk().sync_directory(&self.path).map_err(|e| Error::io("sync folder", &self.path, e))?;
         Ok(to)

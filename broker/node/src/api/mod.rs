@@ -1,0 +1,100 @@
+//! The APIs that are served: one table, one file for each handler. Bytes and versions stop here.
+
+mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod decide;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_topic_partitions;
+mod fetch;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+mod table;
+mod telemetry;
+
+use std::sync::Arc;
+
+use protocol::api_key::ApiKey;
+use protocol::header::ResponseHeader;
+use protocol::id::CorrelationId;
+use protocol::wire::{Message, Reader, Writer};
+
+use crate::effects::{Effects, Now, Reply};
+use crate::node::Node;
+use crate::session::{Session, Slot};
+
+pub(crate) use fetch::fetch_reply;
+pub(crate) use init_producer_id::producer_id_reply;
+pub use list_offsets::ParkedLookUp;
+pub(crate) use table::{advertised, route};
+
+/// What a response has to know of its request's header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) api_key: ApiKey,
+    pub(crate) api_version: i16,
+    pub(crate) correlation_id: CorrelationId,
+}
+
+/// A request being served.
+pub(crate) struct Call<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) now: Now,
+    pub(crate) session: &'a Arc<Session>,
+    pub(crate) slot: Slot,
+    pub(crate) header: Header,
+    pub(crate) effects: &'a mut Effects,
+    /// The request runs for the second time, after what it asked for was committed.
+    pub(crate) again: bool,
+    /// The request's frame without its length, for a handler that has it served again.
+    pub(crate) frame: &'a [u8],
+}
+
+/// How a handler leaves its request.
+pub(crate) enum Handled {
+    /// Answered.
+    Reply(Reply),
+    /// Somebody holds its slot and will answer.
+    Parked,
+}
+
+/// Answers, or says why the connection has to be closed.
+pub(crate) type Handler = fn(Call<'_>, Reader<'_>) -> Result<Handled, &'static str>;
+
+/// Reads a whole request; what does not fit its declaration ends the connection, as in Kafka.
+pub(crate) fn decode<M: Message>(mut reader: Reader<'_>, version: i16) -> Result<M, &'static str> {
+    let message =
+        M::decode(&mut reader, version).map_err(|_| "a request that does not fit its declaration")?;
+    reader.finish().map_err(|_| "bytes behind the end of a request")?;
+    Ok(message)
+}
+
+/// A response frame, length prefix and header included.
+pub(crate) fn encode_reply<M: Message>(header: Header, response: &M) -> Reply {
+    let mut writer = Writer::with_capacity(SMALL_REPLY_BYTES);
+    let frame = writer.begin_frame();
+    ResponseHeader { correlation_id: header.correlation_id }.encode(
+        &mut writer,
+        header.api_key,
+        header.api_version,
+    );
+    response.encode(&mut writer, header.api_version);
+    writer.end_frame(frame);
+    Reply::Bytes(writer.into_bytes())
+}
+
+/// What most replies fit into without growing.
+const SMALL_REPLY_BYTES: usize = 128;
+
+impl Call<'_> {
+    /// Answers with a declared response.
+    pub(crate) fn reply<M: Message>(&self, response: &M) -> Result<Handled, &'static str> {
+        Ok(Handled::Reply(encode_reply(self.header, response)))
+    }
+}

@@ -1,0 +1,200 @@
+//! What a turn of the core asks of its caller: bytes to deliver, timers, jobs and messages.
+//!
+//! Everything here is data. The caller (a socket loop or the simulator) owns clocks, threads and wires; it
+//! hands the outcome back to [`crate::Node`] with the [`Ticket`] that came along. A ticket whose waiter is
+//! gone is ignored, so nobody has to cancel one.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use protocol::ErrorCode;
+use protocol::id::{BrokerId, Monotonic, Timestamp};
+use storage::ReadPlan;
+use storage::disk::FileRange;
+
+use crate::api::ParkedLookUp;
+use crate::hosting::{Recovery, Removal};
+use crate::housekeeping::Chore;
+use crate::log_sync::SyncRound;
+use crate::metadata::{PersistMetadata, Waiting};
+use crate::parked::{ParkedFetch, ParkedProduce};
+use crate::partition::{Partition, Place};
+use crate::session::{Session, Slot};
+
+/// The time of an input, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For deadlines.
+    pub monotonic: Monotonic,
+    /// For records, retention and expiry.
+    pub wall: Timestamp,
+}
+
+/// A piece of a reply, written to the socket in order.
+#[derive(Debug)]
+pub enum Part {
+    /// Bytes in memory.
+    Bytes(Vec<u8>),
+    /// Bytes of a file, sent without passing through user space where the file has a descriptor.
+    Range(FileRange),
+}
+
+impl Part {
+    /// How many bytes this part puts on the wire.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Range(range) => usize::try_from(range.len).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One whole response frame, its length prefix included.
+#[derive(Debug)]
+pub enum Reply {
+    /// A frame that lies in memory.
+    Bytes(Vec<u8>),
+    /// A frame with ranges of files in it.
+    Parts(Vec<Part>),
+    /// No frame: a Produce with `acks=0`.
+    Nothing,
+    /// No frame, and the connection ends: a Produce with `acks=0` that failed.
+    Close(&'static str),
+}
+
+/// Names what a timer or a job was for; opaque to the caller.
+#[derive(Debug, Clone)]
+pub struct Ticket(pub(crate) TicketKind);
+
+#[derive(Debug, Clone)]
+pub(crate) enum TicketKind {
+    /// A Fetch whose wait ends.
+    Fetch(Weak<ParkedFetch>),
+    /// A Fetch whose cold ranges were read.
+    Warmed(Arc<ParkedFetch>),
+    /// A Produce whose `timeout.ms` ends.
+    Produce(Weak<ParkedProduce>),
+    /// Something to persist of the metadata.
+    Metadata,
+    /// The quorum's next deadline.
+    QuorumDeadline,
+    /// One round of syncs of a log directory.
+    SyncRound,
+    /// Files whose removal is due.
+    Remove(Arc<Removal>),
+    /// A recurring chore.
+    Chore(Chore),
+    /// Nobody waits for the outcome.
+    Nobody,
+}
+
+/// Work that may block for long, done on threads of the caller's.
+#[derive(Debug)]
+pub enum Job {
+    /// Read cold ranges into the page cache.
+    Warm(Vec<ReadPlan>),
+    /// Write back and sync files.
+    Sync(SyncRound),
+    /// Look offsets up by time where that has to read from disk.
+    LookUp(Box<ParkedLookUp>),
+    /// Write to the metadata log and sync it.
+    PersistMetadata(Box<PersistMetadata>),
+    /// Recover a partition's log.
+    Recover(Box<Recovery>),
+    /// Remove the folders of deleted partitions, and files that retention renamed.
+    Remove(Arc<Removal>),
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum JobResult {
+    /// Nothing to hand back.
+    Done,
+    /// A round of syncs, with what each file's sync gave.
+    Synced(SyncRound),
+    /// Offsets were looked up.
+    LookedUp(Box<ParkedLookUp>),
+    /// The metadata was persisted: what the quorum is told.
+    MetadataPersisted(Box<Result<machines::quorum::Event, storage::Error>>),
+    /// A log was recovered, or cannot be.
+    Recovered(Box<Recovery>),
+}
+
+/// What a turn asks of its caller.
+#[derive(Default)]
+pub struct Effects {
+    /// Deadlines to set.
+    pub timers: Vec<(Monotonic, Ticket)>,
+    /// Work for other threads.
+    pub jobs: Vec<(Ticket, Job)>,
+    /// Sentences for the log: what a person should know.
+    pub notices: Vec<String>,
+    /// Frames for other brokers.
+    pub messages: Vec<(BrokerId, Bytes)>,
+    /// Fetches that may be done, collected under partitions' locks and run after.
+    pub(crate) fetches: Vec<Arc<ParkedFetch>>,
+    /// Produces of which a partition is acknowledged or failed.
+    pub(crate) produces: Vec<(Arc<ParkedProduce>, Place, ErrorCode)>,
+    /// Partitions that have records to sync and did not have before.
+    pub(crate) dirty: Vec<Arc<Partition>>,
+    /// Partitions of which somebody waits for records to be synced.
+    pub(crate) urgent: Vec<Arc<Partition>>,
+    /// Entries of the metadata log are committed and wait to be replayed.
+    pub(crate) metadata_committed: bool,
+    /// Decisions that will not be committed, or of which nobody knows.
+    pub(crate) metadata_lost: Vec<Waiting>,
+    /// Replies for sessions other than the one whose turn it is.
+    pub(crate) replies: Vec<(Arc<Session>, Slot, Reply)>,
+}
+
+impl std::fmt::Debug for Effects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Effects")
+            .field("timers", &self.timers)
+            .field("jobs", &self.jobs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Job {
+    /// Does the job on the calling thread, for as long as it takes.
+    #[must_use]
+    pub fn run(self) -> JobResult {
+        match self {
+            Self::Warm(plans) => {
+                for plan in plans {
+                    // What could not be read is found out again, and answered, when the Fetch runs.
+                    let _ = plan.warm();
+                }
+                JobResult::Done
+            }
+            Self::LookUp(parked) => JobResult::LookedUp(Box::new(parked.run())),
+            Self::Sync(round) => JobResult::Synced(round.run()),
+            Self::PersistMetadata(work) => JobResult::MetadataPersisted(Box::new(work.run())),
+            Self::Recover(recovery) => JobResult::Recovered(Box::new(recovery.run())),
+            Self::Remove(removal) => {
+                removal.run();
+                JobResult::Done
+            }
+        }
+    }
+}
+
+impl Effects {
+    /// Whether something was collected that has to run before the turn ends.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.metadata_committed
+            || !(self.metadata_lost.is_empty()
+                && self.dirty.is_empty()
+                && self.urgent.is_empty()
+                && self.produces.is_empty()
+                && self.fetches.is_empty())
+    }
+}

@@ -1,0 +1,271 @@
+//! The partitions that this broker hosts follow the metadata image: logs are made, opened, recovered, reconfigured
+//! and deleted as topics come, change and go.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use machines::image::{MetadataImage, TopicImage};
+use protocol::id::{PartitionIndex, Timestamp, TopicId, TopicPartition};
+use storage::{Directory, Left, Log, RecoveryReport, remove_files, remove_folder};
+
+use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
+use crate::metadata::Changes;
+use crate::node::Node;
+use crate::partition::Partition;
+use crate::table::{HostedTopic, Table};
+use crate::topic_settings::TopicSettings;
+
+/// The metadata log's folder lies among the partitions'.
+const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// A log to be recovered by a job, or what came of it.
+#[derive(Debug)]
+pub struct Recovery {
+    directory: Arc<Directory>,
+    partition: Arc<Partition>,
+    settings: Arc<TopicSettings>,
+    now: Timestamp,
+    outcome: Option<Result<(Log, RecoveryReport), storage::Error>>,
+}
+
+/// Folders and files that were renamed for deletion.
+#[derive(Debug)]
+pub struct Removal {
+    directory: Arc<Directory>,
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+impl Recovery {
+    /// Reads what lies behind the recovery point; for as long as the disk takes.
+    pub(crate) fn run(mut self) -> Self {
+        let opened = self.directory.open_log(&self.partition.name(), self.settings.log.clone(), self.now);
+        self.outcome = Some(opened);
+        self
+    }
+}
+
+impl Removal {
+    pub(crate) fn folders(directory: &Arc<Directory>, folders: Vec<PathBuf>) -> Self {
+        Self { directory: Arc::clone(directory), folders, files: Vec::new() }
+    }
+
+    pub(crate) fn files(directory: &Arc<Directory>, files: Vec<PathBuf>) -> Self {
+        Self { directory: Arc::clone(directory), folders: Vec::new(), files }
+    }
+
+    /// Removes them. What cannot be removed is found again as a leftover at the next start.
+    pub(crate) fn run(&self) {
+        let disk = self.directory.files().disk();
+        for folder in &self.folders {
+            if let Err(error) = remove_folder(disk, folder) {
+                self.directory.note_error(&error);
+            }
+        }
+        if let Err(error) = remove_files(disk, &self.files) {
+            self.directory.note_error(&error);
+        }
+    }
+}
+
+impl Node {
+    /// Brings partitions and table in line with an image, then shows both to readers.
+    pub(crate) fn publish(
+        &self,
+        now: Now,
+        image: &Arc<MetadataImage>,
+        changes: &Changes,
+        effects: &mut Effects,
+    ) {
+        if changes.brokers_configured {
+            self.reconfigure(image);
+        }
+        let mut table = Table::clone(&self.table());
+        let mut topics = changes.topics.clone();
+        if changes.brokers_configured {
+            // Defaults of every topic may have changed.
+            topics.extend(image.topics().map(|topic| topic.id));
+        }
+        for id in &topics {
+            match image.topic_by_id(*id) {
+                Some(topic) => self.host(now, image, topic, &mut table, effects),
+                None => self.unhost(*id, &mut table, effects),
+            }
+        }
+        self.show(table, Arc::clone(image));
+    }
+
+    fn host(
+        &self,
+        now: Now,
+        image: &MetadataImage,
+        topic: &Arc<TopicImage>,
+        table: &mut Table,
+        effects: &mut Effects,
+    ) {
+        let local = self.config().node_id;
+        let settings = Arc::new(TopicSettings::resolve(&self.config(), image, &topic.name));
+        let before = table.by_id(topic.id).cloned();
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for (index, registration) in topic.partitions() {
+            if !registration.replicas.contains(&local) {
+                partitions.push(None);
+                continue;
+            }
+            let known = before.as_ref().and_then(|hosted| hosted.partition(index)).cloned();
+            let partition = match known {
+                Some(partition) => {
+                    partition.configure(now, &settings, effects);
+                    partition
+                }
+                None => self.open_partition(now, topic, index, &settings, effects),
+            };
+            partition.apply(now, registration, effects);
+            partitions.push(Some(partition));
+        }
+        table.insert(HostedTopic { name: Arc::clone(&topic.name), id: topic.id, settings, partitions });
+    }
+
+    /// A partition that this broker did not host: its log is made, or opened where one was left.
+    fn open_partition(
+        &self,
+        now: Now,
+        topic: &TopicImage,
+        index: PartitionIndex,
+        settings: &Arc<TopicSettings>,
+        effects: &mut Effects,
+    ) -> Arc<Partition> {
+        let directory = self.directory();
+        let name = TopicPartition { topic: topic.name.to_string(), partition: index };
+        let identity = (Arc::clone(&topic.name), topic.id, index);
+        let local = self.config().node_id;
+        let made = |log| Arc::new(Partition::new(identity, local, Arc::clone(settings), log));
+        match self.left_behind(&name, topic.id, effects) {
+            Some(Left::Clean(_)) => match directory.open_log(&name, settings.log.clone(), now.wall) {
+                Ok((log, _)) => made(Some(log)),
+                Err(error) => {
+                    self.directory_failed(&error, effects);
+                    made(None)
+                }
+            },
+            Some(Left::Unclean(_)) => {
+                let partition = made(None);
+                partition.recovering.store(true, Ordering::Release);
+                self.recovering_count().fetch_add(1, Ordering::AcqRel);
+                let recovery = Recovery {
+                    directory: Arc::clone(directory),
+                    partition: Arc::clone(&partition),
+                    settings: Arc::clone(settings),
+                    now: now.wall,
+                    outcome: None,
+                };
+                effects.jobs.push((Ticket(TicketKind::Nobody), Job::Recover(Box::new(recovery))));
+                partition
+            }
+            None => match directory.create_log(&name, topic.id, settings.log.clone(), now.wall) {
+                Ok(log) => made(Some(log)),
+                Err(error) => {
+                    self.directory_failed(&error, effects);
+                    made(None)
+                }
+            },
+        }
+    }
+
+    /// What a folder holds of this topic's partition; one of another topic is put aside first.
+    fn left_behind(&self, name: &TopicPartition, id: TopicId, effects: &mut Effects) -> Option<Left> {
+        let left = match self.directory().left(name) {
+            Ok(left) => left?,
+            // Its metadata cannot be read, so it cannot be told whose records it holds.
+            Err(_) => Left::Unclean(TopicId::ZERO),
+        };
+        let (Left::Clean(owner) | Left::Unclean(owner)) = left;
+        if owner == id {
+            return Some(left);
+        }
+        self.put_aside([name.clone()], Vec::new(), effects);
+        None
+    }
+
+    /// A log was recovered: its partition serves from here on.
+    pub(crate) fn recovered(&self, now: Now, recovery: Recovery, effects: &mut Effects) {
+        let Recovery { partition, outcome, .. } = recovery;
+        match outcome {
+            Some(Ok((log, report))) => {
+                self.note_recovery(&partition, &report, effects);
+                partition.opened(log);
+            }
+            Some(Err(error)) => self.directory_failed(&error, effects),
+            None => {}
+        }
+        partition.recovering.store(false, Ordering::Release);
+        let image = Arc::clone(&self.image());
+        if let Some(registration) = image.partition_by_id(partition.topic_id, partition.index) {
+            partition.apply(now, registration, effects);
+        }
+        if self.recovering_count().fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.follow_lifecycle(now, &image, effects);
+        }
+    }
+
+    /// A topic is gone: its logs are closed, renamed and removed.
+    fn unhost(&self, id: TopicId, table: &mut Table, effects: &mut Effects) {
+        let Some(topic) = table.remove(id) else { return };
+        let directory = self.directory();
+        let mut folders = Vec::new();
+        for partition in topic.partitions.iter().flatten() {
+            let Some(mut log) = partition.close(effects) else { continue };
+            match directory.delete_log(&partition.name(), &mut log, self.random_uuid()) {
+                Ok(folder) => folders.push(folder),
+                Err(error) => self.directory_failed(&error, effects),
+            }
+        }
+        if !folders.is_empty() {
+            let removal = Removal::folders(directory, folders);
+            effects.jobs.push((Ticket(TicketKind::Nobody), Job::Remove(Arc::new(removal))));
+        }
+    }
+
+    /// Folders of partitions that the image does not have, or has under another topic id: strays, which are removed
+    /// before they could be taken for a new topic's log (KAFKA-14616).
+    pub(crate) fn remove_strays(&self, image: &MetadataImage, effects: &mut Effects) {
+        let directory = self.directory();
+        let hosted: BTreeSet<TopicPartition> = image
+            .topics()
+            .flat_map(|topic| {
+                topic
+                    .partitions()
+                    .map(|(partition, _)| TopicPartition { topic: topic.name.to_string(), partition })
+            })
+            .collect();
+        let strays: Vec<_> = directory
+            .partitions()
+            .into_iter()
+            .filter(|name| !hosted.contains(name) && name.topic != METADATA_TOPIC)
+            .collect();
+        self.put_aside(strays, directory.leftovers().to_vec(), effects);
+    }
+
+    /// Renames folders that belong to no topic any more, and removes them and the `leftovers` by a job.
+    fn put_aside(
+        &self,
+        strays: impl IntoIterator<Item = TopicPartition>,
+        leftovers: Vec<PathBuf>,
+        effects: &mut Effects,
+    ) {
+        let directory = self.directory();
+        let mut folders = leftovers;
+        for stray in strays {
+            match directory.delete_stray(&stray, self.random_uuid()) {
+                Ok(folder) => folders.push(folder),
+                Err(error) => self.directory_failed(&error, effects),
+            }
+        }
+        if !folders.is_empty() {
+            let removal = Removal::folders(directory, folders);
+            effects.jobs.push((Ticket(TicketKind::Nobody), Job::Remove(Arc::new(removal))));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Recurring chores: checkpoints, retention, expiry of producers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
+use crate::hosting::Removal;
+use crate::node::Node;
+
+/// Something that is done again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Sync and checkpoint what was appended (`background.sync.interval.ms`).
+    Checkpoint,
+    /// Delete segments that are too old or too many (`log.retention.check.interval.ms`).
+    Retention,
+    /// Forget producers that were silent for `producer.id.expiration.ms`.
+    ProducerExpiry,
+}
+
+impl Chore {
+    const ALL: [Self; 3] = [Self::Checkpoint, Self::Retention, Self::ProducerExpiry];
+
+    fn interval(self, node: &Node) -> Duration {
+        let config = node.config();
+        Duration::from_millis(match self {
+            Self::Checkpoint => config.background_sync_interval_ms,
+            Self::Retention => config.log_retention_check_interval_ms,
+            Self::ProducerExpiry => config.producer_id_expiration_check_interval_ms,
+        })
+    }
+}
+
+impl Node {
+    /// Sets each chore's first timer.
+    pub(crate) fn start_chores(&self, now: Now, effects: &mut Effects) {
+        for chore in Chore::ALL {
+            self.set_chore(now, chore, effects);
+        }
+    }
+
+    pub(crate) fn chore(&self, now: Now, chore: Chore, effects: &mut Effects) {
+        match chore {
+            Chore::Checkpoint => self.start_checkpoint(effects),
+            Chore::Retention => self.retain(now, effects),
+            Chore::ProducerExpiry => self.expire_producers(now),
+        }
+        self.set_chore(now, chore, effects);
+    }
+
+    fn set_chore(&self, now: Now, chore: Chore, effects: &mut Effects) {
+        let next = now.monotonic.plus(chore.interval(self));
+        effects.timers.push((next, Ticket(TicketKind::Chore(chore))));
+    }
+
+    /// Segments leave their logs at once; their files are removed `file.delete.delay.ms` later, when no read that was
+    /// planned before is under way any more.
+    fn retain(&self, now: Now, effects: &mut Effects) {
+        for partition in self.table().partitions() {
+            let mut state = partition.lock();
+            let high_watermark = state.replica.high_watermark();
+            let delay = Duration::from_millis(state.settings.log.file_delete_delay_ms);
+            let Some(log) = state.log.as_mut() else { continue };
+            let removed = log.retention(now.wall, high_watermark);
+            drop(state);
+            match removed {
+                Ok(files) if files.is_empty() => {}
+                Ok(files) => {
+                    let removal = Arc::new(Removal::files(self.directory(), files));
+                    effects.timers.push((now.monotonic.plus(delay), Ticket(TicketKind::Remove(removal))));
+                }
+                Err(error) => self.directory_failed(&error, effects),
+            }
+        }
+    }
+
+    /// The delay of a removal is over.
+    pub(crate) fn remove(&self, removal: &Arc<Removal>, effects: &mut Effects) {
+        effects.jobs.push((Ticket(TicketKind::Nobody), Job::Remove(Arc::clone(removal))));
+    }
+
+    fn expire_producers(&self, now: Now) {
+        for partition in self.table().partitions() {
+            if let Some(log) = partition.lock().log.as_mut() {
+                log.expire_producers(now.wall);
+            }
+        }
+    }
+}

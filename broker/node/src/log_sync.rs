@@ -1,0 +1,178 @@
+//! Syncing logs off the hot path: one round in flight for each log directory (group commit, D9).
+//!
+//! A round takes every partition that was appended to since the last one; what is appended meanwhile joins the
+//! next. Topics with `flush.messages` start a round at once, the others are synced within
+//! `background.sync.interval.ms`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use protocol::id::BrokerEpoch;
+use storage::{Depth, SyncPlan};
+
+use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
+use crate::node::Node;
+use crate::partition::Partition;
+
+/// The partitions to sync, and what became of each.
+#[derive(Debug)]
+pub struct SyncRound {
+    depth: Depth,
+    partitions: Vec<Arc<Partition>>,
+    done: Vec<(Arc<Partition>, SyncPlan, Result<(), storage::Error>)>,
+}
+
+/// What waits for the next round of a directory.
+#[derive(Debug, Default)]
+pub(crate) struct SyncQueue {
+    state: Mutex<QueueState>,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    /// For the next checkpoint round: all that was appended to.
+    dirty: Vec<Arc<Partition>>,
+    /// For the next round, which is to begin as soon as none runs: somebody waits for these.
+    urgent: Vec<Arc<Partition>>,
+    checkpoint_due: bool,
+    running: bool,
+}
+
+impl SyncRound {
+    /// Plans under each partition's lock and syncs outside of it. Blocks for as long as the device takes.
+    pub(crate) fn run(mut self) -> Self {
+        for partition in std::mem::take(&mut self.partitions) {
+            let plan = partition.lock().log.as_mut().and_then(|log| log.unsynced(self.depth));
+            if let Some(plan) = plan {
+                let result = plan.run();
+                self.done.push((partition, plan, result));
+            }
+        }
+        self
+    }
+}
+
+impl SyncQueue {
+    /// Takes a round when none runs and somebody waits for one.
+    fn begin(&self) -> Option<SyncRound> {
+        let mut state = self.state.lock();
+        if state.running {
+            return None;
+        }
+        // From here on an append makes a partition of the round dirty or urgent again.
+        let (depth, partitions) = if std::mem::take(&mut state.checkpoint_due) {
+            let dirty = std::mem::take(&mut state.dirty);
+            dirty.iter().for_each(|partition| partition.dirty.store(false, Ordering::Release));
+            (Depth::Checkpoint, dirty)
+        } else {
+            let urgent = std::mem::take(&mut state.urgent);
+            urgent.iter().for_each(|partition| partition.urgent.store(false, Ordering::Release));
+            (Depth::Batches, urgent)
+        };
+        if partitions.is_empty() {
+            return None;
+        }
+        state.running = true;
+        Some(SyncRound { depth, partitions, done: Vec::new() })
+    }
+}
+
+impl Node {
+    /// A partition has records to sync and had none before.
+    pub(crate) fn note_dirty(&self, partition: Arc<Partition>) {
+        self.sync_queue().state.lock().dirty.push(partition);
+    }
+
+    /// Somebody waits until a partition's records are synced.
+    pub(crate) fn note_urgent(&self, partition: Arc<Partition>, effects: &mut Effects) {
+        self.sync_queue().state.lock().urgent.push(partition);
+        self.start_sync(effects);
+    }
+
+    /// Checkpoints every partition that was appended to since the last time.
+    pub(crate) fn start_checkpoint(&self, effects: &mut Effects) {
+        self.sync_queue().state.lock().checkpoint_due = true;
+        self.start_sync(effects);
+    }
+
+    /// Starts a round unless one runs; then the next begins when that ends.
+    fn start_sync(&self, effects: &mut Effects) {
+        if let Some(round) = self.sync_queue().begin() {
+            effects.jobs.push((Ticket(TicketKind::SyncRound), Job::Sync(round)));
+        }
+    }
+
+    /// A round ended: what it made durable is acknowledged.
+    pub(crate) fn synced(&self, now: Now, round: SyncRound, effects: &mut Effects) {
+        let mut checkpointed = Vec::with_capacity(round.done.len());
+        for (partition, plan, result) in round.done {
+            match result {
+                Ok(()) => {
+                    partition.synced(now, &plan, effects);
+                    checkpointed.push(partition);
+                }
+                Err(error) => self.directory_failed(&error, effects),
+            }
+        }
+        if round.depth == Depth::Checkpoint && !checkpointed.is_empty() {
+            self.store_recovery_points(&checkpointed, effects);
+        }
+        self.sync_queue().state.lock().running = false;
+        self.start_sync(effects);
+    }
+}
+
+impl Node {
+    /// Writes down from where each log would have to be recovered; on the sync thread, which may wait for the disk.
+    fn store_recovery_points(&self, checkpointed: &[Arc<Partition>], effects: &mut Effects) {
+        let mut recovery_points = BTreeMap::new();
+        let mut log_starts = BTreeMap::new();
+        for partition in self.table().partitions() {
+            if let Some(log) = &partition.lock().log {
+                recovery_points.insert(partition.name(), log.recovery_point());
+                log_starts.insert(partition.name(), log.log_start_offset());
+            }
+        }
+        let directory = self.directory();
+        let stored = directory
+            .write_recovery_points(recovery_points.iter().map(|(name, offset)| (name, *offset)))
+            .and_then(|()| {
+                directory.write_log_starts(log_starts.iter().map(|(name, offset)| (name, *offset)))
+            });
+        let stored = stored.and_then(|()| {
+            checkpointed.iter().try_for_each(|partition| match partition.lock().log.as_mut() {
+                Some(log) => log.recovery_point_stored(),
+                None => Ok(()),
+            })
+        });
+        if let Err(error) = stored {
+            self.directory_failed(&error, effects);
+        }
+    }
+
+    /// Ends cleanly: writes what is in memory and the marker that lets the next start scan nothing. Nothing else may
+    /// run on this node any more. Blocks for as long as the device takes.
+    ///
+    /// # Errors
+    /// What the disk says; the next start is then an unclean one.
+    pub fn close(&self) -> Result<(), storage::Error> {
+        let own = self.config().node_id;
+        let broker_epoch = self.image().broker(own).map_or(BrokerEpoch(-1), |own| own.epoch);
+        let mut logs = BTreeMap::new();
+        let mut first_error = None;
+        for partition in self.table().partitions() {
+            let Some(mut log) = partition.close(&mut Effects::default()) else { continue };
+            match log.close_clean() {
+                Ok(state) => {
+                    logs.insert(partition.name(), state);
+                }
+                // The others are closed all the same (KAFKA-13315); this one is recovered.
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        self.directory().close_clean(broker_epoch, logs)?;
+        first_error.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,91 @@
+//! The cluster's metadata on this broker: the quorum, the controller while this broker is the active one, and the
+//! way of a decision from a request to its reply.
+//!
+//! A request is decided on the controller's speculative image, its records are proposed, written and synced by a
+//! job, committed by the quorum, replayed into the image, and only then answered (D1, D7). Lock order: the applier,
+//! then the state, which is never held over a partition's lock or a disk.
+
+mod apply;
+mod lifecycle;
+mod open;
+mod persist;
+pub(crate) mod rules;
+mod step;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
+
+use machines::controller::{Controller, ProducerIdBlock};
+use machines::image::MetadataImage;
+use machines::quorum::{Entry, Quorum, Role};
+use parking_lot::Mutex;
+use protocol::id::{BrokerId, DirectoryId, Monotonic, Offset, Uuid};
+use storage::MetadataLog;
+
+use crate::api::Header;
+use crate::effects::Reply;
+use crate::session::{Session, Slot};
+
+pub(crate) use apply::Changes;
+pub use persist::PersistMetadata;
+pub(crate) use step::Proposed;
+
+/// Decisions that wait to be committed at the same time; further requests are told to come back.
+const DECISIONS_MAX: usize = 10_000;
+
+/// See the module.
+pub(crate) struct Metadata {
+    state: Mutex<State>,
+    applier: Mutex<Applier>,
+    log: Arc<Mutex<MetadataLog>>,
+    /// The active controller; -1 while nobody is.
+    controller_id: AtomicI32,
+    broker_id: BrokerId,
+    /// This broker's directory, and this start of its process.
+    directory_id: DirectoryId,
+    incarnation_id: Uuid,
+}
+
+struct State {
+    quorum: Quorum,
+    role: Role,
+    /// While this broker is the active controller.
+    controller: Option<Controller>,
+    /// The newest decision that is not answered.
+    next_cookie: u64,
+    /// Proposed, not in the log.
+    proposed: BTreeMap<u64, Vec<Waiting>>,
+    /// In the log at this index, not applied.
+    appended: BTreeMap<u64, Vec<Waiting>>,
+    /// Committed, not applied.
+    committed: VecDeque<Entry>,
+    snapshot_wanted: bool,
+    timer: Option<Monotonic>,
+    /// A registration or heartbeat of this broker is on its way through the log.
+    lifecycle_pending: bool,
+}
+
+/// The end of the metadata log on this broker: only who holds it replays.
+struct Applier {
+    image: MetadataImage,
+    /// Index of the last entry that was replayed.
+    applied: u64,
+    /// Bytes of records since the last snapshot.
+    bytes_since_snapshot: u64,
+    snapshot_end: Offset,
+}
+
+/// What happens when a decision is committed and this broker's image has it.
+pub(crate) enum Waiting {
+    /// Send the reply; the other one when the decision may be lost.
+    Reply { session: Arc<Session>, slot: Slot, committed: Reply, lost: Reply },
+    /// Serve the request again, whose frame this is: what it lacked is there now.
+    Again { session: Arc<Session>, slot: Slot, header: Header, frame: Vec<u8> },
+    /// This broker's own registration or heartbeat.
+    Lifecycle,
+    /// A block of producer ids; `None` when none could be had.
+    ProducerIds(Option<ProducerIdBlock>),
+    /// The first records of a new cluster.
+    Bootstrap,
+}

@@ -1,0 +1,164 @@
+//! Steps of the quorum, and what they ask for.
+
+use std::sync::atomic::Ordering;
+
+use machines::controller::{Controller, Decision};
+use machines::quorum::{Effect, Event, ProposalFate, Quorum, RaftId, Role, batch};
+use protocol::ErrorCode;
+use protocol::id::{BrokerId, Timestamp};
+
+use super::persist::PersistMetadata;
+use super::{DECISIONS_MAX, Metadata, State, Waiting};
+use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
+
+/// How a decision left.
+pub(crate) enum Proposed {
+    /// It waits for its commit.
+    Waits,
+    /// It changed nothing, and nothing before it waits: go on at once.
+    Done(Waiting),
+}
+
+impl Metadata {
+    /// Decides on the controller's image and proposes the records. `waiting` is made of the decision's response.
+    ///
+    /// # Errors
+    /// `NOT_CONTROLLER` where this broker is not the active controller, `THROTTLING_QUOTA_EXCEEDED` when too many
+    /// decisions wait already.
+    pub(crate) fn decide<R>(
+        &self,
+        now: Now,
+        effects: &mut Effects,
+        decide: impl FnOnce(&Controller, &Quorum) -> Decision<R>,
+        waiting: impl FnOnce(R) -> Waiting,
+    ) -> Result<Proposed, ErrorCode> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if state.proposed.len() + state.appended.len() >= DECISIONS_MAX {
+            return Err(ErrorCode::ThrottlingQuotaExceeded);
+        }
+        let controller = state.controller.as_mut().ok_or(ErrorCode::NotController)?;
+        let Decision { records, response } = decide(controller, &state.quorum);
+        let waiting = waiting(response);
+        if records.is_empty() {
+            return Ok(state.after_the_others(waiting));
+        }
+        let Ok(batch) = batch::encode_records(&records, now.wall) else {
+            return Err(ErrorCode::InvalidRequest);
+        };
+        for record in &records {
+            controller.replay(record).expect("a decision fits the image on which it was made");
+        }
+        let cookie = state.next_cookie;
+        state.next_cookie += 1;
+        state.proposed.insert(cookie, vec![waiting]);
+        self.step(state, now, Event::Propose { batch, cookie }, effects);
+        Ok(Proposed::Waits)
+    }
+
+    /// The quorum's timer fired.
+    pub(crate) fn deadline(&self, now: Now, effects: &mut Effects) {
+        let mut state = self.state.lock();
+        state.timer = None;
+        self.step(&mut state, now, Event::Timer, effects);
+    }
+
+    /// Something is on stable storage.
+    pub(crate) fn event(&self, now: Now, event: Event, effects: &mut Effects) {
+        self.step(&mut self.state.lock(), now, event, effects);
+    }
+
+    fn step(&self, state: &mut State, now: Now, event: Event, effects: &mut Effects) {
+        let mut asked = Vec::new();
+        state.quorum.step(now.monotonic, event, &mut asked);
+        for effect in asked {
+            self.carry_out(state, now.wall, effect, effects);
+        }
+        let deadline = state.quorum.next_deadline();
+        if let Some(deadline) = deadline
+            && state.timer.is_none_or(|set| deadline < set)
+        {
+            state.timer = Some(deadline);
+            effects.timers.push((deadline, Ticket(TicketKind::QuorumDeadline)));
+        }
+    }
+
+    fn carry_out(&self, state: &mut State, wall: Timestamp, effect: Effect, effects: &mut Effects) {
+        match effect {
+            Effect::Persist { ticket, hard_state, snapshot: _, truncate_from, entries } => {
+                let truncate_to = truncate_from.map(|(_, offset)| offset);
+                let batches: Vec<u8> =
+                    entries.iter().flat_map(|entry| batch::to_batch(entry).to_vec()).collect();
+                let work =
+                    PersistMetadata::entries(&self.log, wall, ticket, hard_state, truncate_to, batches);
+                effects.jobs.push((Ticket(TicketKind::Metadata), Job::PersistMetadata(Box::new(work))));
+            }
+            Effect::Committed(entries) => {
+                state.committed.extend(entries);
+                effects.metadata_committed = true;
+            }
+            Effect::ProposalFate { cookie, fate } => state.fate(cookie, fate, effects),
+            Effect::Became(role) => {
+                let leader = match role {
+                    Role::Leader { .. } => self.broker_id,
+                    Role::Follower { leader, .. } => leader.map_or(BrokerId::NONE, RaftId::broker),
+                };
+                self.controller_id.store(leader.0, Ordering::Relaxed);
+                state.became(role, effects);
+            }
+            Effect::NeedSnapshot => state.snapshot_wanted = true,
+            // One voter has no peers: nobody to send to, and no reads are asked of it.
+            Effect::Send(_)
+            | Effect::ReadReady { .. }
+            | Effect::ReadFailed { .. }
+            | Effect::Refused { .. } => {}
+        }
+    }
+}
+
+impl State {
+    /// A decision without records is answered after those that it may have seen.
+    fn after_the_others(&mut self, waiting: Waiting) -> Proposed {
+        let newest =
+            self.proposed.values_mut().next_back().or_else(|| self.appended.values_mut().next_back());
+        match newest {
+            Some(others) => {
+                others.push(waiting);
+                Proposed::Waits
+            }
+            None => Proposed::Done(waiting),
+        }
+    }
+
+    fn fate(&mut self, cookie: u64, fate: ProposalFate, effects: &mut Effects) {
+        let Some(waiting) = self.proposed.remove(&cookie) else { return };
+        match fate {
+            ProposalFate::Appended { index, .. } => {
+                self.appended.insert(index, waiting);
+            }
+            ProposalFate::Dropped => {
+                // What was decided on top of it is void too.
+                self.controller = None;
+                effects.metadata_lost.extend(waiting);
+            }
+        }
+    }
+
+    fn became(&mut self, role: Role, effects: &mut Effects) {
+        self.role = role;
+        if !matches!(role, Role::Leader { .. }) {
+            self.controller = None;
+            self.lifecycle_pending = false;
+            let proposed = std::mem::take(&mut self.proposed);
+            let appended = std::mem::take(&mut self.appended);
+            effects.metadata_lost.extend(proposed.into_values().chain(appended.into_values()).flatten());
+        }
+    }
+}
+
+impl Metadata {
+    /// The active controller, or nobody while there is none.
+    pub(crate) fn controller_id(&self) -> BrokerId {
+        BrokerId(self.controller_id.load(Ordering::Relaxed))
+    }
+}

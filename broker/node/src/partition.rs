@@ -1,0 +1,324 @@
+//! One hosted partition: its replica machine, its log and who waits on them, under one short mutex (D1).
+//!
+//! Nothing here waits. Under the lock a log is appended to or a read is planned, and waiters are only collected
+//! into the effects; they run once every lock is released.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::topic_settings::TopicSettings;
+use machines::image::PartitionRegistration;
+use machines::partition::{Acknowledgement, LogOffsets, Partition as Replica, Transition};
+use parking_lot::{Mutex, MutexGuard};
+use protocol::ErrorCode;
+use protocol::id::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TopicId, TopicPartition};
+use protocol::records::CheckedBatch;
+use storage::{AppendOutcome, Log, ReadPlan};
+
+use crate::effects::{Effects, Now};
+use crate::parked::{ParkedFetch, ParkedProduce};
+
+/// A partition that this broker replicates.
+pub struct Partition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The topic's identity.
+    pub topic_id: TopicId,
+    /// Which partition of the topic.
+    pub index: PartitionIndex,
+    /// Whether the partition stands in its directory's list of logs to sync.
+    pub(crate) dirty: AtomicBool,
+    /// Whether the partition stands in its directory's list of logs that somebody waits for to be synced.
+    pub(crate) urgent: AtomicBool,
+    /// A job recovers the log.
+    pub(crate) recovering: AtomicBool,
+    state: Mutex<State>,
+}
+
+impl std::fmt::Debug for Partition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}
+
+/// What the mutex guards.
+pub(crate) struct State {
+    local: BrokerId,
+    pub(crate) replica: Replica,
+    /// `None` while the log is recovered, and after its directory failed.
+    pub(crate) log: Option<Log>,
+    pub(crate) settings: Arc<TopicSettings>,
+    /// Fetches that wait for records; each is run again at the next change and registers anew if it still waits.
+    fetches: Vec<Arc<ParkedFetch>>,
+    /// Produces that wait for an offset to be acknowledged, in the order of the offsets.
+    produces: VecDeque<WaitingProduce>,
+}
+
+struct WaitingProduce {
+    epoch: LeaderEpoch,
+    /// The high watermark that acknowledges it.
+    required: Offset,
+    place: Place,
+    parked: Arc<ParkedProduce>,
+}
+
+/// Which partition of a Produce's response is meant: topic and partition, as indexes in the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) topic: usize,
+    pub(crate) partition: usize,
+}
+
+/// What became of one batch of an append.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) outcome: AppendOutcome,
+    /// Set when the answer has to wait until the high watermark is there.
+    pub(crate) waits_for: Option<(LeaderEpoch, Offset)>,
+    pub(crate) log_start_offset: Offset,
+}
+
+impl Partition {
+    /// A partition over its log; `None` while the log is still to be recovered.
+    pub(crate) fn new(
+        (topic, topic_id, index): (Arc<str>, TopicId, PartitionIndex),
+        local: BrokerId,
+        settings: Arc<TopicSettings>,
+        log: Option<Log>,
+    ) -> Self {
+        let offsets = log.as_ref().map_or(
+            LogOffsets { log_end_offset: Offset(0), synced_end_offset: Offset(0), high_watermark: Offset(0) },
+            log_offsets,
+        );
+        Self {
+            topic,
+            topic_id,
+            index,
+            dirty: AtomicBool::new(false),
+            urgent: AtomicBool::new(false),
+            recovering: AtomicBool::new(false),
+            state: Mutex::new(State {
+                replica: Replica::new(local, settings.rules, offsets),
+                local,
+                log,
+                settings,
+                fetches: Vec::new(),
+                produces: VecDeque::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Topic and index.
+    #[must_use]
+    pub fn name(&self) -> TopicPartition {
+        TopicPartition { topic: self.topic.to_string(), partition: self.index }
+    }
+
+    /// The log was recovered: the replica starts from its offsets.
+    pub(crate) fn opened(&self, log: Log) {
+        let mut state = self.lock();
+        state.replica = Replica::new(state.local, state.settings.rules, log_offsets(&log));
+        state.log = Some(log);
+    }
+
+    /// Takes over a changed configuration.
+    pub(crate) fn configure(&self, now: Now, settings: &Arc<TopicSettings>, effects: &mut Effects) {
+        let mut state = self.lock();
+        if *state.settings == **settings {
+            return;
+        }
+        state.settings = Arc::clone(settings);
+        if let Some(log) = &mut state.log {
+            log.update_config(settings.log.clone());
+        }
+        if state.replica.update_rules(now.monotonic, settings.rules).is_some() {
+            state.collect(effects);
+        }
+    }
+
+    /// The topic is gone, or its directory failed: hands the log out, and those who wait are answered.
+    pub(crate) fn close(&self, effects: &mut Effects) -> Option<Log> {
+        let mut state = self.lock();
+        let log = state.log.take();
+        state.collect_all(effects);
+        log
+    }
+
+    /// Takes over what the metadata image says of leadership and replicas.
+    pub(crate) fn apply(&self, now: Now, registration: &PartitionRegistration, effects: &mut Effects) {
+        let mut state = self.lock();
+        if state.log.is_none() {
+            return;
+        }
+        if let Transition::Leader { begins: Some(_) } = state.replica.apply(now.monotonic, registration) {
+            let epoch = state.replica.leader_epoch();
+            if let Some(log) = &mut state.log {
+                log.begin_epoch(epoch);
+            }
+        }
+        state.collect_all(effects);
+    }
+
+    /// Appends batches of clients, in one write. One outcome a batch, in order.
+    ///
+    /// # Errors
+    /// The code that answers every batch when none could be appended.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        now: Now,
+        acks_all: bool,
+        batches: &mut [CheckedBatch<'_>],
+        outcomes: &mut Vec<Appended>,
+        effects: &mut Effects,
+    ) -> Result<(), ErrorCode> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let epoch = state.replica.check_append(acks_all)?;
+        let log = state.log.as_mut().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let mut raw = Vec::with_capacity(batches.len());
+        log.append_as_leader(now.wall, epoch, batches, &mut raw).map_err(|error| error.code())?;
+        let log_end_offset = log.log_end_offset();
+        let log_start_offset = log.log_start_offset();
+        let advanced = state.replica.appended(now.monotonic, log_end_offset).is_some();
+        let synced_first = state.settings.rules.counts_synced;
+        for (outcome, batch) in raw.into_iter().zip(batches.iter()) {
+            let waits_for = match outcome {
+                AppendOutcome::Appended { base_offset } if acks_all || synced_first => {
+                    let required = base_offset.plus(i64::from(batch.header.last_offset_delta) + 1);
+                    (state.replica.high_watermark() < required).then_some((epoch, required))
+                }
+                _ => None,
+            };
+            outcomes.push(Appended { outcome, waits_for, log_start_offset });
+        }
+        if advanced {
+            state.collect(effects);
+        }
+        drop(guard);
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            effects.dirty.push(Arc::clone(self));
+        }
+        if synced_first && !self.urgent.swap(true, Ordering::AcqRel) {
+            effects.urgent.push(Arc::clone(self));
+        }
+        Ok(())
+    }
+
+    /// Lets a Produce wait for the high watermark; `false` when it is there already.
+    pub(crate) fn wait_for(
+        &self,
+        (epoch, required): (LeaderEpoch, Offset),
+        place: Place,
+        parked: &Arc<ParkedProduce>,
+    ) -> bool {
+        let mut state = self.lock();
+        if state.replica.acknowledgement(epoch, required) != Acknowledgement::Waits {
+            return false;
+        }
+        state.produces.push_back(WaitingProduce { epoch, required, place, parked: Arc::clone(parked) });
+        true
+    }
+
+    /// A sync ran: what waited for it is collected.
+    pub(crate) fn synced(&self, now: Now, plan: &storage::SyncPlan, effects: &mut Effects) {
+        let mut state = self.lock();
+        let Some(log) = state.log.as_mut() else { return };
+        if log.synced(plan).is_err() {
+            return;
+        }
+        let end = log.synced_offset();
+        if state.replica.synced(now.monotonic, end).is_some() {
+            state.collect(effects);
+        }
+    }
+}
+
+impl State {
+    /// The log. While it is recovered, and after it is gone, the client looks for the leader again.
+    pub(crate) fn log(&self) -> Result<&Log, ErrorCode> {
+        self.log.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)
+    }
+
+    /// Up to where a reader may see: consumers the committed records, read_committed ones the decided ones.
+    pub(crate) fn read_end(&self, read_committed: bool) -> Offset {
+        if read_committed { self.last_stable_offset() } else { self.replica.high_watermark() }
+    }
+
+    /// The first offset of the oldest open transaction, or the high watermark when none is open.
+    pub(crate) fn last_stable_offset(&self) -> Offset {
+        self.replica.high_watermark()
+    }
+
+    /// Plans a read of committed records.
+    pub(crate) fn plan_read(
+        &self,
+        from: Offset,
+        read_committed: bool,
+        max_bytes: u32,
+    ) -> Result<ReadPlan, ErrorCode> {
+        let end = self.read_end(read_committed);
+        let log = self.log()?;
+        if from > self.replica.log_end_offset() {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        log.plan_read(from, end, max_bytes).map_err(|_| ErrorCode::OffsetOutOfRange)
+    }
+
+    pub(crate) fn wait_for_records(&mut self, fetch: &Arc<ParkedFetch>) {
+        if !self.fetches.iter().any(|waiting| Arc::ptr_eq(waiting, fetch)) {
+            self.fetches.push(Arc::clone(fetch));
+        }
+    }
+
+    /// Forgets a Fetch that was answered elsewhere.
+    pub(crate) fn forget(&mut self, fetch: &Arc<ParkedFetch>) {
+        self.fetches.retain(|waiting| !Arc::ptr_eq(waiting, fetch));
+    }
+
+    /// Moves those whose wait may be over into the effects.
+    pub(crate) fn collect(&mut self, effects: &mut Effects) {
+        effects.fetches.append(&mut self.fetches);
+        while let Some(first) = self.produces.front() {
+            let result = match self.replica.acknowledgement(first.epoch, first.required) {
+                Acknowledgement::Waits => break,
+                Acknowledgement::Done => ErrorCode::None,
+                Acknowledgement::Failed(error) => error,
+            };
+            if let Some(waiting) = self.produces.pop_front() {
+                effects.produces.push((waiting.parked, waiting.place, result));
+            }
+        }
+    }
+
+    /// As [`collect`](Self::collect), for a change that may fail the waiting: leadership or the log went.
+    pub(crate) fn collect_all(&mut self, effects: &mut Effects) {
+        self.collect(effects);
+        if self.log.is_none() {
+            for waiting in self.produces.drain(..) {
+                effects.produces.push((waiting.parked, waiting.place, ErrorCode::NotLeaderOrFollower));
+            }
+        }
+    }
+}
+
+fn log_offsets(log: &Log) -> LogOffsets {
+    LogOffsets {
+        log_end_offset: log.log_end_offset(),
+        synced_end_offset: log.synced_offset(),
+        // One replica holds all there is: what was written is committed.
+        high_watermark: log.log_end_offset(),
+    }
+}
+
+/// What a client is told when its records cannot be read: damage is told apart from a disk that fails.
+pub(crate) fn read_error_code(error: &std::io::Error) -> ErrorCode {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => ErrorCode::CorruptMessage,
+        _ => ErrorCode::KafkaStorageError,
+    }
+}

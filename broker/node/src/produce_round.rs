@@ -1,0 +1,363 @@
+//! The Produces of one turn, from frames to replies: walk, check, append, answer (D1, D3).
+//!
+//! Everything that needs no lock comes first: the walk over each request, the look-up of its partitions, the check
+//! of every batch. Then each partition is locked once and its batches of all requests are written by one call.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::api_key::ApiKey;
+use protocol::hot::produce::{self as walk, Head, Part, Topic};
+use protocol::id::{LeaderEpoch, Offset, Timestamp};
+use protocol::message::ProduceResponse;
+use protocol::message::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse};
+use protocol::records::{BatchError, CheckRules, CheckedBatch, TimestampType, check};
+use protocol::wire::Writer;
+use storage::AppendOutcome;
+
+use crate::api::Header;
+use crate::effects::{Effects, Now, Reply, Ticket, TicketKind};
+use crate::node::{Node, millis};
+use crate::parked::ParkedProduce;
+use crate::partition::{Appended, Partition, Place};
+use crate::session::{Session, Slot};
+use crate::table::{HostedTopic, Table};
+
+/// `acks=all`.
+const ACKS_ALL: i16 = -1;
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+
+/// One request of the round.
+struct Request {
+    /// Without its length prefix.
+    frame: Range<usize>,
+    head: Head,
+    /// Its partitions, in the round's list.
+    parts: Range<usize>,
+    slot: Slot,
+    /// Set when a partition has to be waited for.
+    parked: Option<Arc<ParkedProduce>>,
+}
+
+/// A batch that passed its check.
+struct Pending<'a> {
+    partition: Arc<Partition>,
+    acks_all: bool,
+    request: usize,
+    part: usize,
+    batch: CheckedBatch<'a>,
+}
+
+struct Round {
+    requests: Vec<Request>,
+    parts: Vec<Part>,
+    outcomes: Vec<PartitionProduceResponse>,
+}
+
+/// Serves the Produce frames of `input` at `frames`. The slots of those that were taken are answered or parked.
+///
+/// # Errors
+/// Why the connection has to be closed: a frame that is no Produce request; the ones before it were served.
+pub(crate) fn serve(
+    node: &Node,
+    now: Now,
+    session: &Arc<Session>,
+    input: &mut [u8],
+    frames: &[Range<usize>],
+    effects: &mut Effects,
+) -> Result<(), &'static str> {
+    let (mut round, broken) = Round::walk(session, input, frames);
+    round.append(node, now, session, input, effects);
+    let replies = round.replies(now, input, effects);
+    session.complete(replies);
+    node.metrics().shard(session.number()).produced(round.requests.len(), round.parts.len());
+    broken.map_or(Ok(()), Err)
+}
+
+impl Round {
+    fn walk(session: &Arc<Session>, input: &[u8], frames: &[Range<usize>]) -> (Self, Option<&'static str>) {
+        let mut round =
+            Self { requests: Vec::with_capacity(frames.len()), parts: Vec::new(), outcomes: Vec::new() };
+        let mut scratch = Vec::new();
+        let mut broken = None;
+        for frame in frames {
+            let Ok(head) = walk::walk(input.get(frame.clone()).unwrap_or_default(), &mut scratch) else {
+                broken = Some("a Produce request that does not fit its declaration");
+                break;
+            };
+            let parts = round.parts.len()..round.parts.len() + scratch.len();
+            round.parts.extend_from_slice(&scratch);
+            round.requests.push(Request { frame: frame.clone(), head, parts, slot: Slot(0), parked: None });
+        }
+        let first = session.reserve(round.requests.len());
+        for (request, slot) in round.requests.iter_mut().zip(first.0..) {
+            request.slot = Slot(slot);
+        }
+        round.outcomes.resize_with(round.parts.len(), PartitionProduceResponse::default);
+        (round, broken)
+    }
+
+    fn append(
+        &mut self,
+        node: &Node,
+        now: Now,
+        session: &Arc<Session>,
+        input: &mut [u8],
+        effects: &mut Effects,
+    ) {
+        let mut pending = self.check(node, now, input);
+        if pending.len() > 1 {
+            // Stable: batches of one partition stay in the order in which they arrived.
+            pending.sort_by_key(|pending| (Arc::as_ptr(&pending.partition).addr(), pending.acks_all));
+        }
+        let mut pending = pending.into_iter().peekable();
+        while let Some(first) = pending.next() {
+            let (partition, acks_all) = (first.partition, first.acks_all);
+            let mut places = vec![(first.request, first.part)];
+            let mut batches = vec![first.batch];
+            while let Some(next) =
+                pending.next_if(|next| Arc::ptr_eq(&next.partition, &partition) && next.acks_all == acks_all)
+            {
+                places.push((next.request, next.part));
+                batches.push(next.batch);
+            }
+            let mut appended = Vec::with_capacity(batches.len());
+            let result = partition.append(now, acks_all, &mut batches, &mut appended, effects);
+            let log_append_time = |batch: &CheckedBatch<'_>| match batch.header.attributes.timestamp_type() {
+                TimestampType::LogAppendTime => batch.header.max_timestamp,
+                TimestampType::CreateTime => Timestamp::NONE,
+            };
+            if let Err(error) = result {
+                for (_, part) in places {
+                    self.fail(part, error);
+                }
+                continue;
+            }
+            for (((request, part), appended), batch) in places.into_iter().zip(appended).zip(&batches) {
+                self.record(part, &appended, log_append_time(batch));
+                if let Some(required) = appended.waits_for {
+                    self.park(session, request, part, &partition, required);
+                }
+            }
+        }
+    }
+
+    /// Looks up every partition and checks every batch; what fails has its outcome already.
+    fn check<'a>(&mut self, node: &Node, now: Now, input: &'a mut [u8]) -> Vec<Pending<'a>> {
+        let table = node.table();
+        let mut pending = Vec::with_capacity(self.parts.len());
+        let mut checked = Vec::with_capacity(1);
+        let (mut rest, mut position) = (input, 0);
+        for (number, request) in self.requests.iter().enumerate() {
+            let (_, tail) = std::mem::take(&mut rest).split_at_mut(request.frame.start - position);
+            let (frame, tail) = tail.split_at_mut(request.frame.len());
+            (rest, position) = (tail, request.frame.end);
+            let parts = self.parts.get(request.parts.clone()).unwrap_or_default();
+            let hosted = resolve(&table, frame, parts);
+            for ((part, records), hosted) in
+                request.parts.clone().zip(walk::record_sets(frame, parts)).zip(hosted)
+            {
+                let (Some(wanted), Some(outcome)) = (self.parts.get(part), self.outcomes.get_mut(part))
+                else {
+                    continue;
+                };
+                outcome.index = wanted.index;
+                match admit(hosted, wanted, &request.head, now, records, &mut checked) {
+                    Ok(partition) => pending.extend(checked.pop().map(|batch| Pending {
+                        partition,
+                        acks_all: request.head.acks == ACKS_ALL,
+                        request: number,
+                        part,
+                        batch,
+                    })),
+                    Err(error) => refuse(outcome, error),
+                }
+            }
+        }
+        pending
+    }
+
+    fn fail(&mut self, part: usize, error: ErrorCode) {
+        if let Some(outcome) = self.outcomes.get_mut(part) {
+            outcome.error_code = error;
+            outcome.base_offset = Offset::UNKNOWN;
+        }
+    }
+
+    fn record(&mut self, part: usize, appended: &Appended, log_append_time: Timestamp) {
+        let Some(outcome) = self.outcomes.get_mut(part) else { return };
+        outcome.log_start_offset = appended.log_start_offset;
+        match appended.outcome {
+            AppendOutcome::Appended { base_offset } => {
+                outcome.base_offset = base_offset;
+                outcome.log_append_time_ms = log_append_time;
+            }
+            AppendOutcome::Duplicate { base_offset, timestamp } => {
+                outcome.base_offset = base_offset;
+                if log_append_time != Timestamp::NONE {
+                    outcome.log_append_time_ms = timestamp;
+                }
+            }
+            AppendOutcome::Rejected(error) => {
+                outcome.error_code = error;
+                outcome.base_offset = Offset::UNKNOWN;
+                outcome.log_start_offset = Offset::UNKNOWN;
+            }
+        }
+    }
+
+    fn park(
+        &mut self,
+        session: &Arc<Session>,
+        request: usize,
+        part: usize,
+        partition: &Partition,
+        required: (LeaderEpoch, Offset),
+    ) {
+        let Some(request) = self.requests.get_mut(request) else { return };
+        if request.head.acks == 0 {
+            return;
+        }
+        let place =
+            place(self.parts.get(request.parts.clone()).unwrap_or_default(), part - request.parts.start);
+        let parked =
+            request.parked.get_or_insert_with(|| Arc::new(ParkedProduce::new(session, request.slot)));
+        parked.expect(place);
+        if !partition.wait_for(required, place, parked) {
+            // Acknowledged between the append and here; unsealed, it cannot give its reply yet.
+            let _ = parked.fulfil(place, ErrorCode::None);
+        }
+    }
+
+    /// The replies of the requests that are done; the others leave when their partitions are acknowledged.
+    fn replies(&mut self, now: Now, input: &[u8], effects: &mut Effects) -> Vec<(Slot, Reply)> {
+        let mut replies = Vec::with_capacity(self.requests.len());
+        let rest = ProduceResponse::default();
+        for request in &self.requests {
+            let frame = input.get(request.frame.clone()).unwrap_or_default();
+            let parts = self.parts.get(request.parts.clone()).unwrap_or_default();
+            let outcomes = self.outcomes.get(request.parts.clone()).unwrap_or_default();
+            if request.head.acks == 0 {
+                let failed = outcomes.iter().any(|outcome| outcome.error_code.is_error());
+                let close = Reply::Close("a Produce with acks=0 failed");
+                replies.push((request.slot, if failed { close } else { Reply::Nothing }));
+                continue;
+            }
+            if let Some(parked) = &request.parked {
+                let header = Header {
+                    api_key: ApiKey::Produce,
+                    api_version: request.head.api_version,
+                    correlation_id: request.head.correlation_id,
+                };
+                let timeout = millis(request.head.timeout_ms);
+                let ticket = Ticket(TicketKind::Produce(Arc::downgrade(parked)));
+                effects.timers.push((now.monotonic.plus(timeout), ticket));
+                if let Some(reply) = parked.seal(header, owned_response(frame, parts, outcomes)) {
+                    replies.push((request.slot, reply));
+                }
+                continue;
+            }
+            let mut writer = Writer::with_capacity(96);
+            walk::write_response(&mut writer, frame, &request.head, parts, outcomes, &rest);
+            replies.push((request.slot, Reply::Bytes(writer.into_bytes())));
+        }
+        replies
+    }
+}
+
+/// The hosted topic of each part, or why there is none.
+fn resolve(table: &Table, frame: &[u8], parts: &[Part]) -> Vec<Result<Arc<HostedTopic>, ErrorCode>> {
+    let mut last: Option<(u32, Result<Arc<HostedTopic>, ErrorCode>)> = None;
+    let look_up = |topic: Topic| match topic {
+        Topic::Name(name) => {
+            table.by_name(name.text(frame)).cloned().ok_or(ErrorCode::UnknownTopicOrPartition)
+        }
+        Topic::Id(id) => table.by_id(id).cloned().ok_or(ErrorCode::UnknownTopicId),
+    };
+    parts
+        .iter()
+        .map(|part| match &last {
+            Some((number, found)) if *number == part.topic_number => found.clone(),
+            _ => {
+                let found = look_up(part.topic);
+                last = Some((part.topic_number, found.clone()));
+                found
+            }
+        })
+        .collect()
+}
+
+/// Why a partition's records are refused before they reach a log.
+enum Refusal {
+    Code(ErrorCode),
+    Batch(BatchError),
+}
+
+fn admit<'a>(
+    hosted: Result<Arc<HostedTopic>, ErrorCode>,
+    wanted: &Part,
+    head: &Head,
+    now: Now,
+    records: &'a mut [u8],
+    checked: &mut Vec<CheckedBatch<'a>>,
+) -> Result<Arc<Partition>, Refusal> {
+    if !(ACKS_ALL..=1).contains(&head.acks) {
+        return Err(Refusal::Code(ErrorCode::InvalidRequiredAcks));
+    }
+    let hosted = hosted.map_err(Refusal::Code)?;
+    let partition =
+        hosted.partition(wanted.index).ok_or(Refusal::Code(ErrorCode::UnknownTopicOrPartition))?;
+    let rules =
+        CheckRules { now: now.wall, zstd_allowed: head.api_version >= ZSTD_FROM, ..hosted.settings.check };
+    check(records, &rules, checked).map_err(Refusal::Batch)?;
+    Ok(Arc::clone(partition))
+}
+
+fn refuse(outcome: &mut PartitionProduceResponse, refusal: Refusal) {
+    outcome.base_offset = Offset::UNKNOWN;
+    match refusal {
+        Refusal::Code(error) => outcome.error_code = error,
+        Refusal::Batch(error) => {
+            outcome.error_code = error.code;
+            outcome.error_message = Some(error.message);
+            outcome.record_errors = error
+                .record_errors
+                .into_iter()
+                .map(|record| BatchIndexAndErrorMessage {
+                    batch_index: record.index,
+                    batch_index_error_message: Some(record.message),
+                })
+                .collect();
+        }
+    }
+}
+
+/// Where a part stands in its response.
+fn place(parts: &[Part], number: usize) -> Place {
+    let before = parts.get(..=number).unwrap_or_default();
+    let mut groups = before.chunk_by(|a, b| a.topic_number == b.topic_number);
+    let topic = groups.clone().count().saturating_sub(1);
+    let partition = groups.next_back().map_or(0, |group| group.len() - 1);
+    Place { topic, partition }
+}
+
+/// The response of a request whose frame is gone by the time that the answer leaves.
+fn owned_response(frame: &[u8], parts: &[Part], outcomes: &[PartitionProduceResponse]) -> ProduceResponse {
+    let mut outcomes = outcomes.iter().cloned();
+    let responses = parts
+        .chunk_by(|a, b| a.topic_number == b.topic_number)
+        .map(|group| {
+            let mut response = TopicProduceResponse::default();
+            match group.first().map(|part| part.topic) {
+                Some(Topic::Name(name)) => name.text(frame).clone_into(&mut response.name),
+                Some(Topic::Id(id)) => response.topic_id = id,
+                None => {}
+            }
+            response.partition_responses = outcomes.by_ref().take(group.len()).collect();
+            response
+        })
+        .collect();
+    ProduceResponse { responses, ..ProduceResponse::default() }
+}

@@ -1,0 +1,93 @@
+//! The end of a turn, when every lock is released: waiters that were collected run, replies are delivered, and
+//! each connection that got one is woken once.
+
+use std::sync::Arc;
+
+use crate::effects::{Effects, JobResult, Now, Ticket, TicketKind};
+use crate::node::Node;
+use crate::session::Session;
+
+impl Node {
+    /// Runs what the turn collected, until nothing is left to run.
+    pub(crate) fn settle(&self, now: Now, effects: &mut Effects) {
+        let mut answered: Vec<Arc<Session>> = Vec::new();
+        loop {
+            while std::mem::take(&mut effects.metadata_committed) {
+                self.apply_metadata(now, effects);
+            }
+            for waiting in std::mem::take(&mut effects.metadata_lost) {
+                self.lost(now, waiting, effects);
+            }
+            for partition in std::mem::take(&mut effects.dirty) {
+                self.note_dirty(partition);
+            }
+            for partition in std::mem::take(&mut effects.urgent) {
+                self.note_urgent(partition, effects);
+            }
+            for (parked, place, result) in std::mem::take(&mut effects.produces) {
+                if let Some(reply) = parked.fulfil(place, result) {
+                    let (session, slot) = parked.session();
+                    effects.replies.push((Arc::clone(session), slot, reply));
+                }
+            }
+            for fetch in std::mem::take(&mut effects.fetches) {
+                if let Some(reply) = fetch.run(self, now, effects) {
+                    effects.replies.push((Arc::clone(&fetch.session), fetch.slot, reply));
+                }
+            }
+            if effects.replies.is_empty() && !effects.is_unsettled() {
+                break;
+            }
+            for (session, slot, reply) in std::mem::take(&mut effects.replies) {
+                let ready = session.complete([(slot, reply)]);
+                if ready && !answered.iter().any(|known| Arc::ptr_eq(known, &session)) {
+                    answered.push(session);
+                }
+            }
+        }
+        answered.iter().for_each(|session| session.wake());
+    }
+
+    /// A timer fired.
+    pub fn timer(&self, now: Now, ticket: &Ticket, effects: &mut Effects) {
+        match &ticket.0 {
+            TicketKind::Fetch(fetch) => effects.fetches.extend(fetch.upgrade()),
+            TicketKind::Produce(produce) => {
+                let expired =
+                    produce.upgrade().and_then(|parked| parked.expire().map(|reply| (parked, reply)));
+                if let Some((parked, reply)) = expired {
+                    let (session, slot) = parked.session();
+                    effects.replies.push((Arc::clone(session), slot, reply));
+                }
+            }
+            TicketKind::Remove(removal) => self.remove(removal, effects),
+            TicketKind::Chore(chore) => self.chore(now, *chore, effects),
+            TicketKind::QuorumDeadline => self.metadata().deadline(now, effects),
+            TicketKind::Warmed(_) | TicketKind::Metadata | TicketKind::SyncRound | TicketKind::Nobody => {}
+        }
+        self.settle(now, effects);
+    }
+
+    /// A job was done.
+    pub fn job_done(&self, now: Now, ticket: Ticket, result: JobResult, effects: &mut Effects) {
+        match (ticket.0, result) {
+            (TicketKind::Warmed(fetch), _) => {
+                fetch.warmed();
+                effects.fetches.push(fetch);
+            }
+            (TicketKind::SyncRound, JobResult::Synced(round)) => self.synced(now, round, effects),
+            (_, JobResult::MetadataPersisted(result)) => self.metadata_persisted(now, *result, effects),
+            (_, JobResult::Recovered(recovery)) => self.recovered(now, *recovery, effects),
+            (_, JobResult::LookedUp(parked)) => effects.replies.push(parked.into_reply()),
+            _ => {}
+        }
+        self.settle(now, effects);
+    }
+
+    /// A connection ended: what it waits for is answered to nobody.
+    pub fn disconnect(&self, now: Now, session: &Arc<Session>, effects: &mut Effects) {
+        session.close();
+        self.metrics().shard(session.number()).closed_connections.increment();
+        self.settle(now, effects);
+    }
+}

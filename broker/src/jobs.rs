@@ -1,0 +1,56 @@
+//! Threads for what may block for long: syncs, cold reads, recovery, removal (D2).
+
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use node::{Job, JobResult, Ticket};
+use parking_lot::Mutex;
+
+/// Threads that take jobs from one queue. Its length is bounded by those who ask: a round of syncs a directory,
+/// one sync of the metadata log, one cold read a connection, one recovery a partition.
+pub(crate) struct Pool {
+    queue: Mutex<Option<mpsc::Sender<(Ticket, Job)>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Pool {
+    /// Starts the threads; each outcome goes to `done` on the thread that did the job.
+    pub(crate) fn start(
+        name: &str,
+        threads: usize,
+        done: impl Fn(Ticket, JobResult) + Send + Sync + Clone + 'static,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel::<(Ticket, Job)>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let mut handles = Vec::with_capacity(threads);
+        for number in 0..threads {
+            let (receiver, done) = (Arc::clone(&receiver), done.clone());
+            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+                loop {
+                    let next = receiver.lock().recv();
+                    let Ok((ticket, job)) = next else { return };
+                    done(ticket, job.run());
+                }
+            })?;
+            handles.push(thread);
+        }
+        Ok(Self { queue: Mutex::new(Some(sender)), threads: Mutex::new(handles) })
+    }
+
+    /// Queues a job; after [`stop`](Self::stop) it is dropped.
+    pub(crate) fn push(&self, ticket: Ticket, job: Job) {
+        if let Some(queue) = &*self.queue.lock() {
+            // The receivers live as long as the queue.
+            let _ = queue.send((ticket, job));
+        }
+    }
+
+    /// Finishes what is queued and ends the threads.
+    pub(crate) fn stop(&self) {
+        drop(self.queue.lock().take());
+        for thread in self.threads.lock().drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One connection: a task that reads frames, runs the core inline and writes what is ready (D2).
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use node::{Effects, Next, Output as Taken, Session, Wake};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::buffer::Buffer;
+use super::output::Output;
+use crate::shell::Shell;
+
+/// Rouses a connection's task when another core answered one of its requests.
+struct Bell(Notify);
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// What a connection waited for.
+enum Event {
+    /// Bytes arrived.
+    Received,
+    /// The peer sends no more.
+    Ended,
+    /// A reply became ready, or the socket takes bytes again.
+    Roused,
+}
+
+/// A connection until it ends; dropping it, also in the middle of a wait, takes leave of the core.
+pub(crate) struct Connection {
+    shell: Arc<Shell>,
+    stream: TcpStream,
+    session: Arc<Session>,
+    bell: Arc<Bell>,
+    buffer: Buffer,
+    output: Output,
+    next: Next,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut effects = Effects::default();
+        self.shell.node.disconnect(self.shell.clock.now(), &self.session, &mut effects);
+        self.shell.carry_out(effects);
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(shell: Arc<Shell>, stream: TcpStream) -> Self {
+        let bell = Arc::new(Bell(Notify::new()));
+        let session = shell.node.connect(shell.clock.now(), Arc::clone(&bell) as Arc<dyn Wake>);
+        Self {
+            shell,
+            stream,
+            session,
+            bell,
+            buffer: Buffer::default(),
+            output: Output::default(),
+            next: Next::Read { frame_bytes: None },
+        }
+    }
+
+    /// Serves until the peer leaves or breaks the protocol; then the reason is given.
+    pub(crate) async fn serve(&mut self) -> io::Result<Option<&'static str>> {
+        loop {
+            if self.next == Next::Wait {
+                self.turn();
+            }
+            if let Some(reason) = self.write()? {
+                return Ok(Some(reason));
+            }
+            match self.event().await? {
+                Event::Received => self.turn(),
+                Event::Ended => return Ok(None),
+                Event::Roused => {}
+            }
+        }
+    }
+
+    /// Runs the core over what was received.
+    fn turn(&mut self) {
+        let mut effects = Effects::default();
+        let now = self.shell.clock.now();
+        let turn = self.shell.node.receive(now, &self.session, self.buffer.filled(), &mut effects);
+        self.buffer.consume(turn.consumed);
+        self.next = turn.next;
+        self.shell.carry_out(effects);
+    }
+
+    /// Writes what is ready. Gives the reason to close once everything before it is on the wire.
+    fn write(&mut self) -> io::Result<Option<&'static str>> {
+        let mut taken = Taken { parts: std::mem::take(&mut self.output.parts), close: None };
+        self.session.take_output(&mut taken);
+        self.output.parts = taken.parts;
+        let all_written = self.output.is_empty() || self.output.write(&self.stream)?;
+        let close = match self.next {
+            Next::Close(reason) => Some(reason),
+            _ => taken.close,
+        };
+        Ok(close.filter(|_| all_written))
+    }
+
+    /// Waits for the next thing to do. Reading pauses while replies do not fit into the socket, and while a request
+    /// has to wait for earlier ones.
+    async fn event(&mut self) -> io::Result<Event> {
+        let Self { stream, bell, buffer, output, next, .. } = self;
+        let mut roused = pin!(bell.0.notified());
+        poll_fn(move |context| {
+            if roused.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(Event::Roused));
+            }
+            if !output.is_empty() {
+                return stream.poll_write_ready(context).map_ok(|()| Event::Roused);
+            }
+            match *next {
+                Next::Read { frame_bytes } => poll_receive(stream, buffer, frame_bytes, context),
+                Next::Wait | Next::Close(_) => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+fn poll_receive(
+    stream: &mut TcpStream,
+    buffer: &mut Buffer,
+    frame_bytes: Option<usize>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Event>> {
+    let mut room = ReadBuf::new(buffer.room(frame_bytes));
+    match Pin::new(stream).poll_read(context, &mut room) {
+        Poll::Ready(Ok(())) => {
+            let count = room.filled().len();
+            buffer.received(count);
+            Poll::Ready(Ok(if count == 0 { Event::Ended } else { Event::Received }))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Pending => {
+            buffer.release();
+            Poll::Pending
+        }
+    }
+}

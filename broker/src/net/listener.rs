@@ -1,0 +1,116 @@
+//! Accepting connections, within `max.connections` and `max.connections.per.ip`.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connection::Connection;
+use crate::shell::Shell;
+
+/// How many connections are taken; further ones are closed at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// `max.connections`.
+    pub(crate) connections_max: usize,
+    /// `max.connections.per.ip`.
+    pub(crate) connections_per_ip_max: usize,
+}
+
+/// Pause after `accept` failed, as when descriptors run out: long enough not to spin, short enough not to be felt.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// One listening socket.
+pub(crate) struct Listener {
+    shell: Arc<Shell>,
+    socket: TcpListener,
+    limits: Limits,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Default)]
+struct Open {
+    all: usize,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+/// A counted place among the open connections.
+struct Admission {
+    open: Arc<Mutex<Open>>,
+    ip: IpAddr,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut open = self.open.lock();
+        open.all -= 1;
+        if let Some(count) = open.by_ip.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.by_ip.remove(&self.ip);
+            }
+        }
+    }
+}
+
+impl Listener {
+    pub(crate) fn new(shell: Arc<Shell>, socket: TcpListener, limits: Limits) -> Self {
+        Self { shell, socket, limits, open: Arc::default() }
+    }
+
+    /// Accepts until the task is ended.
+    pub(crate) async fn run(self) {
+        loop {
+            match self.socket.accept().await {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(admission) = self.count(peer.ip()) else {
+            tracing::debug!(%peer, "close a connection: max.connections or max.connections.per.ip is reached");
+            return;
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "set TCP_NODELAY");
+        }
+        let mut connection = Connection::new(Arc::clone(&self.shell), stream);
+        self.shell.spawn_connection(async move {
+            let _admission = admission;
+            match connection.serve().await {
+                Ok(None) => {}
+                Ok(Some(reason)) => tracing::info!(%peer, reason, "close a connection"),
+                Err(error) if is_ordinary(&error) => {}
+                Err(error) => tracing::info!(%peer, %error, "lose a connection"),
+            }
+        });
+    }
+
+    fn count(&self, ip: IpAddr) -> Option<Admission> {
+        let mut open = self.open.lock();
+        if open.all >= self.limits.connections_max {
+            return None;
+        }
+        let of_ip = open.by_ip.entry(ip).or_default();
+        if *of_ip >= self.limits.connections_per_ip_max {
+            return None;
+        }
+        *of_ip += 1;
+        open.all += 1;
+        Some(Admission { open: Arc::clone(&self.open), ip })
+    }
+}
+
+/// How clients leave.
+fn is_ordinary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,8 @@
+//! Sockets: accepting connections, reading frames into buffers that grow with what arrived, writing replies.
+
+mod buffer;
+mod connection;
+mod listener;
+mod output;
+
+pub(crate) use listener::{Limits, Listener};

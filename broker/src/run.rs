@@ -1,0 +1,144 @@
+//! Running a broker: runtimes, sockets, and an ordered stop.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use node::{Config, Effects, Node};
+use storage::disk::RealDisk;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::DevOptions;
+use crate::clock::Clock;
+use crate::http::{self, Health, State};
+use crate::net::{Limits, Listener};
+use crate::scrape::NodeSource;
+use crate::shell::Shell;
+
+/// How often the event loops show that they come around.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Runs a broker until SIGTERM or SIGINT, then closes its logs.
+///
+/// # Errors
+/// What kept it from starting, or from ending cleanly.
+pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
+    let runtime = start_runtime(&config)?;
+    // Bound first: a port that is taken is found out before a log is opened.
+    let sockets = runtime.block_on(bind(&mut config))?;
+    let health = Arc::new(Health::new(&["workers"]));
+    let clock = Clock::new();
+    let mut effects = Effects::default();
+    let node = Node::open(clock.now(), config.clone(), Arc::new(RealDisk::default()), seed()?, &mut effects)
+        .with_context(|| format!("start broker {}", config.node_id))?;
+    let shell = Shell::start(node, clock, runtime.handle().clone(), effects).context("start threads")?;
+    let limits = Limits {
+        connections_max: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
+        connections_per_ip_max: usize::try_from(config.max_connections_per_ip).unwrap_or(usize::MAX),
+    };
+    let listeners: Vec<_> = sockets
+        .into_iter()
+        .map(|socket| runtime.spawn(Listener::new(Arc::clone(&shell), socket, limits).run()))
+        .collect();
+    let endpoint = match &config.http_listen {
+        Some((host, port)) => Some(
+            http::start(host, *port, Arc::clone(&health), Arc::new(NodeSource::new(&shell)))
+                .with_context(|| format!("serve HTTP on {host}:{port}"))?,
+        ),
+        None => None,
+    };
+    runtime.spawn(beat(Arc::clone(&health), Arc::clone(&shell)));
+    tracing::info!(broker = %config.node_id, listeners = %addresses(&config), "broker started");
+    if let Some(options) = dev {
+        crate::dev::start(&shell, &config, endpoint.as_ref().map(|http| http.address), options)?;
+    }
+    runtime.block_on(stop_signal())?;
+    tracing::info!("stopping");
+    health.set_state(State::Unready("the broker is stopping".to_owned()));
+    listeners.iter().for_each(tokio::task::JoinHandle::abort);
+    runtime.block_on(shell.end_connections());
+    shell.stop();
+    shell.node.close().context("close the logs; the next start recovers them")?;
+    drop(endpoint);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_runtime(config: &Config) -> anyhow::Result<Runtime> {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.worker_threads.unwrap_or_else(cores))
+        .thread_name("worker")
+        .enable_all()
+        .build()
+        .context("start the worker threads")
+}
+
+/// Listens on every configured address; a port of 0 is replaced by the one that was given.
+async fn bind(config: &mut Config) -> anyhow::Result<Vec<TcpListener>> {
+    let mut sockets = Vec::new();
+    for listener in config.listeners.clone() {
+        let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
+        let address = tokio::net::lookup_host((host, listener.port))
+            .await
+            .with_context(|| format!("look up {}", listener.address()))?
+            .min_by_key(std::net::SocketAddr::is_ipv6)
+            .with_context(|| format!("{} has no address", listener.address()))?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        let listening = socket
+            .bind(address)
+            .and_then(|()| socket.listen(config.socket_listen_backlog_size))
+            .with_context(|| format!("listen on {}", listener.address()))?;
+        config.bound(&listener.name, listening.local_addr()?.port());
+        sockets.push(listening);
+    }
+    Ok(sockets)
+}
+
+/// Where the node's randomness starts: the only entropy that it takes from the system.
+fn seed() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("read /dev/urandom")?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// Shows that the workers come around, and passes on whether clients should come.
+async fn beat(health: Arc<Health>, shell: Arc<Shell>) {
+    let mut interval = tokio::time::interval(BEAT);
+    let mut was_ready = false;
+    loop {
+        interval.tick().await;
+        health.beat(0);
+        let ready = shell.node.is_ready();
+        if ready != was_ready {
+            was_ready = ready;
+            health.set_state(if ready {
+                State::Ready
+            } else {
+                State::Unready("the broker is fenced".to_owned())
+            });
+        }
+    }
+}
+
+fn addresses(config: &Config) -> String {
+    let text = |listener: &node::config::Listener| format!("{}://{}", listener.name, listener.address());
+    config.listeners.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

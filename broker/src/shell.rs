@@ -1,0 +1,132 @@
+//! What surrounds the core in a process: its clock, timers, job threads and connections' tasks.
+
+use std::io;
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread;
+
+use node::{Effects, Job, JobResult, Node, Ticket};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::jobs::Pool;
+use crate::timers::Timers;
+
+/// Threads that read cold data, recover partitions and remove files.
+const WORK_THREADS: usize = 4;
+
+/// A node and what carries out its effects.
+pub(crate) struct Shell {
+    pub(crate) node: Node,
+    pub(crate) clock: Clock,
+    timers: Arc<Timers>,
+    pools: OnceLock<Pools>,
+    runtime: Handle,
+    connections: Mutex<JoinSet<()>>,
+}
+
+struct Pools {
+    /// Syncs of the data directories: nothing slow stands before them.
+    sync: Pool,
+    /// Syncs of the metadata log: load on the data path does not delay them.
+    metadata: Pool,
+    work: Pool,
+}
+
+impl Shell {
+    /// Starts the threads around an opened node and carries out what its opening asked for.
+    pub(crate) fn start(
+        node: Node,
+        clock: Clock,
+        runtime: Handle,
+        effects: Effects,
+    ) -> io::Result<Arc<Self>> {
+        let timers = Timers::new(clock);
+        let shell = Arc::new(Self {
+            node,
+            clock,
+            timers: Arc::clone(&timers),
+            pools: OnceLock::new(),
+            runtime,
+            connections: Mutex::default(),
+        });
+        let done = {
+            let shell = Arc::downgrade(&shell);
+            move |ticket, result| with(&shell, |shell| shell.job_done(ticket, result))
+        };
+        let pools = Pools {
+            sync: Pool::start("sync", 1, done.clone())?,
+            metadata: Pool::start("metadata-sync", 1, done.clone())?,
+            work: Pool::start("work", WORK_THREADS, done)?,
+        };
+        // Nobody else has the shell yet.
+        let _ = shell.pools.set(pools);
+        let weak = Arc::downgrade(&shell);
+        thread::Builder::new()
+            .name("timers".to_owned())
+            .spawn(move || timers.run(|ticket| with(&weak, |shell| shell.timer(&ticket))))?;
+        shell.carry_out(effects);
+        Ok(shell)
+    }
+
+    /// Starts timers and jobs that a turn asked for.
+    pub(crate) fn carry_out(&self, mut effects: Effects) {
+        if !effects.timers.is_empty() {
+            self.timers.set(effects.timers.drain(..));
+        }
+        for notice in effects.notices.drain(..) {
+            tracing::warn!("{notice}");
+        }
+        let Some(pools) = self.pools.get() else { return };
+        for (ticket, job) in effects.jobs.drain(..) {
+            let pool = match job {
+                Job::Sync(_) => &pools.sync,
+                Job::PersistMetadata(_) => &pools.metadata,
+                _ => &pools.work,
+            };
+            pool.push(ticket, job);
+        }
+    }
+
+    pub(crate) fn spawn_connection(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut connections = self.connections.lock();
+        // Those that ended are forgotten here, so that the set holds the open ones.
+        while connections.try_join_next().is_some() {}
+        connections.spawn_on(task, &self.runtime);
+    }
+
+    /// Ends every connection where it waits, and waits until all have ended.
+    pub(crate) async fn end_connections(&self) {
+        let mut connections = std::mem::take(&mut *self.connections.lock());
+        connections.shutdown().await;
+    }
+
+    /// Ends the threads, after what was queued for them is done.
+    pub(crate) fn stop(&self) {
+        self.timers.stop();
+        if let Some(pools) = self.pools.get() {
+            pools.work.stop();
+            pools.sync.stop();
+            pools.metadata.stop();
+        }
+    }
+
+    fn timer(&self, ticket: &Ticket) {
+        let mut effects = Effects::default();
+        self.node.timer(self.clock.now(), ticket, &mut effects);
+        self.carry_out(effects);
+    }
+
+    fn job_done(&self, ticket: Ticket, result: JobResult) {
+        let mut effects = Effects::default();
+        self.node.job_done(self.clock.now(), ticket, result, &mut effects);
+        self.carry_out(effects);
+    }
+}
+
+fn with(shell: &Weak<Shell>, act: impl FnOnce(&Shell)) {
+    if let Some(shell) = shell.upgrade() {
+        act(&shell);
+    }
+}

@@ -1,0 +1,97 @@
+//! Timers of the core: one thread that sleeps until the nearest deadline and hands its ticket back.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use node::Ticket;
+use parking_lot::{Condvar, Mutex};
+use protocol::id::Monotonic;
+
+use crate::clock::Clock;
+
+/// Deadlines in order; shared by all who set timers.
+pub(crate) struct Timers {
+    clock: Clock,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    heap: BinaryHeap<Reverse<Entry>>,
+    /// Breaks ties, so that equal deadlines fire in the order in which they were set.
+    next: u64,
+    stopped: bool,
+}
+
+struct Entry {
+    deadline: Monotonic,
+    order: u64,
+    ticket: Ticket,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.deadline, self.order).cmp(&(other.deadline, other.order))
+    }
+}
+
+impl Timers {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self { clock, state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    pub(crate) fn set(&self, timers: impl IntoIterator<Item = (Monotonic, Ticket)>) {
+        let mut state = self.state.lock();
+        let earliest = state.heap.peek().map(|Reverse(entry)| entry.deadline);
+        let mut sooner = false;
+        for (deadline, ticket) in timers {
+            sooner |= earliest.is_none_or(|earliest| deadline < earliest);
+            let order = state.next;
+            state.next += 1;
+            state.heap.push(Reverse(Entry { deadline, order, ticket }));
+        }
+        drop(state);
+        if sooner {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.state.lock().stopped = true;
+        self.changed.notify_one();
+    }
+
+    /// Fires tickets until [`stop`](Self::stop); the calling thread is the timer thread.
+    pub(crate) fn run(&self, mut fire: impl FnMut(Ticket)) {
+        let mut state = self.state.lock();
+        while !state.stopped {
+            let Some(Reverse(first)) = state.heap.peek() else {
+                self.changed.wait(&mut state);
+                continue;
+            };
+            if first.deadline > self.clock.now().monotonic {
+                let until = self.clock.instant(first.deadline);
+                self.changed.wait_until(&mut state, until);
+                continue;
+            }
+            if let Some(Reverse(entry)) = state.heap.pop() {
+                drop(state);
+                fire(entry.ticket);
+                state = self.state.lock();
+            }
+        }
+    }
+}
