@@ -14,4 +14,6 @@ pub mod quorum;
 pub mod topic_config;
 
 #[cfg(test)]
+mod replication_tests;
+#[cfg(test)]
 mod transcript;

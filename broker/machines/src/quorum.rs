@@ -384,9 +384,11 @@ impl Quorum {
         }
     }
 
-    /// A sole voter leads in the same step in which it campaigns: all that it wrote must be on disk by then.
+    /// A sole voter leads in the same step in which it campaigns: all that it wrote must be on disk by then. And a
+    /// snapshot that is not on disk is not applied, so that the library would look for entries before it.
     fn must_wait_to_campaign(&self) -> bool {
-        self.is_sole_voter() && !self.unpersisted.is_empty()
+        let installs = self.node.raft.raft_log.applied < self.applied;
+        installs || (self.is_sole_voter() && !self.unpersisted.is_empty())
     }
 
     fn campaign(&mut self) {
@@ -432,6 +434,9 @@ impl Quorum {
         let checked = message.check(&ends).and_then(|()| self.check_offsets(message));
         if let Err(why) = checked {
             effects.push(Effect::Refused { from: message.from, why });
+            return;
+        }
+        if message.body == Body::TimeoutNow && self.must_wait_to_campaign() {
             return;
         }
         if let Body::Snapshot { snapshot } = &message.body {
