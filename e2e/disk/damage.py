@@ -7,7 +7,7 @@ import subprocess
 
 from dump import files, partition_folder, verify_partition
 from harness import librdkafka, records
-from harness.report import check, equal
+from harness.report import check, equal, until
 from harness.topics import admin, create, served
 from raw.batch import batch, crc32c
 from raw.requests import fetch_answer, fetch_body, produce
@@ -93,6 +93,8 @@ def flipped_byte(broker, jvm, stop):
                      for number in range(45)]
     connection.close()
     check(all(answer.startswith("offset") for answer in value_batches), "produce")
+    # What is not synced may be cut by a recovery; this is about what is.
+    until(lambda: _recovery_point(broker.data, topic) >= 45, "the log is synced")
     stop(broker)
     log = files(partition_folder(broker.data, topic, 0), ".log")[0]
     with open(log, "r+b") as file:
@@ -111,6 +113,17 @@ def flipped_byte(broker, jvm, stop):
     check(not unharmed, f"offsets that are whole and do not come: {[(at, outcomes[at]) for at in unharmed[:5]]}")
     text = broker.log_tail(100_000)
     check(topic in text and ("corrupt" in text.lower() or "damage" in text.lower()), "the log does not tell of it")
+
+
+def _recovery_point(data, topic):
+    """The offset up to which the checkpoint says that the log is synced."""
+    root = os.path.dirname(partition_folder(data, topic, 0))
+    try:
+        with open(os.path.join(root, "recovery-point-offset-checkpoint"), encoding="ascii") as file:
+            points = [int(line.split()[2]) for line in file if line.startswith(f"{topic} 0 ")]
+    except FileNotFoundError:
+        points = []
+    return points[0] if points else -1
 
 
 def _payload(number):

@@ -132,15 +132,14 @@ class Gregor(Broker):
     name = "gregor"
 
     def spawn(self):
-        http = free_port()
         path = self._write_properties({
-            "process.roles": "broker,controller",
             "node.id": 1,
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "advertised.listeners": f"PLAINTEXT://{self.advertised}",
             "log.dirs": self.data,
+            "http.listen": f"127.0.0.1:{free_port()}",
         })
-        return self._popen([os.environ["GREGOR"], "broker", "--config", path, "--http", f"127.0.0.1:{http}"])
+        return self._popen([os.environ["GREGOR"], "broker", "--config", path])
 
 
 class Running(Broker):

@@ -23,7 +23,36 @@ MEMORY_BYTES_MAX = 64 << 20
 # A healthy client beside the bad ones waits at most this long for a record to be stored and read.
 SERVED_SECONDS_MAX = 2.0
 
-DIFFERS = {}
+_CLOSED = {
+    "a body that goes on behind its end, or a negative count or length other than null's -1, is no request": [
+        "a client id of -2 bytes", "a header with huge tagged fields", "Metadata with a byte more",
+        "Metadata with 1,000 bytes more", "Metadata for -2 topics", "Metadata for -2147483648 topics",
+        "Produce with -2147483648 bytes of records", "Metadata, flexible, for 4 billion topics",
+        "Metadata, flexible, a name of 4 billion bytes", "Metadata, flexible, 4 billion tagged fields",
+        "ApiVersions 0 with a byte more"],
+    "a string that is not UTF-8 is no request; Kafka puts other letters in the place of such bytes": [
+        "Produce to the topic b'\\xff\\xfe'", "Fetch from the topic b'\\xff\\xfe'", "Metadata of b'\\xff\\xfe'",
+        "Metadata with creation of b'\\xff\\xfe'", "CreateTopics b'\\xff\\xfe'"],
+}
+_INVALID_RECORD = {
+    "what follows the one batch is refused before its checksum is computed": [
+        "a batch that says 63 bytes", "a batch that says 2147483647 bytes", "a batch and a half", "a batch behind zeros"],
+    "Kafka does not answer at all": ["no records"],
+    "offsets inside a batch are dense; Kafka trusts the header": ["offset deltas 0, 2, 1", "offset deltas 0, 0, 0"],
+    "a client's control batch is refused before anything else is asked": ["a control batch of a transaction"],
+    "what cannot be decompressed is an invalid record; Kafka has an unknown error": [
+        "garbage that says gzip", "garbage that says snappy", "garbage that says lz4", "garbage that says zstd"],
+}
+DIFFERS = {
+    **{name: ("closed", why) for why, names in _CLOSED.items() for name in names},
+    **{name: ("error 87", why) for why, names in _INVALID_RECORD.items() for name in names},
+    **{f"codec {codec}": ("error 76", "there is a code for it; Kafka has an unknown error") for codec in [5, 6, 7]},
+    "Fetch with leader epoch -2": ("error 74", "only -1 stands for no epoch"),
+    "Fetch of -1 bytes of a partition": ("some records", "as 0 bytes: one whole batch; Kafka has an unknown error"),
+    "ListOffsets with isolation 9": ("offset 5", "as read_uncommitted; Kafka has an unknown error"),
+    "CreateTopics with names that collide": ("errors [0, 17]", "also names of one request may not collide"),
+    "IncrementalAlterConfigs with operation 9": ("error 42", "there is a code for it; Kafka has an unknown error"),
+}
 
 
 def run(report, broker, jvm):
