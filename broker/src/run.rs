@@ -32,7 +32,7 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     let health = Arc::new(Health::new(&["workers"]));
     let clock = Clock::new();
     let mut effects = Effects::default();
-    let node = Node::open(clock.now(), config.clone(), Arc::new(RealDisk::default()), seed()?, &mut effects)
+    let node = Node::open(clock.now(), config.clone(), Arc::new(RealDisk), seed()?, &mut effects)
         .with_context(|| format!("start broker {}", config.node_id))?;
     let shell = Shell::start(node, clock, runtime.handle().clone(), effects).context("start threads")?;
     let limits = Limits {

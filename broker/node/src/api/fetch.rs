@@ -149,7 +149,7 @@ pub(crate) fn fetch_reply(
     mut context: FetchContext,
 ) -> Reply {
     let mut results = results.into_iter().enumerate();
-    let mut topics: Vec<(&WantedTopic, Vec<(PartitionData, Option<FileRange>)>)> = Vec::new();
+    let mut topics: Vec<(&WantedTopic, Vec<Answered>)> = Vec::new();
     for topic in &work.topics {
         let mut answers = Vec::with_capacity(topic.partitions.len());
         for (wanted, (position, fetched)) in topic.partitions.iter().zip(results.by_ref()) {
@@ -183,6 +183,9 @@ pub(crate) fn fetch_reply(
     interleave(writer.finish(&[]).into_bytes(), gaps)
 }
 
+/// A partition's part of the response and the records that belong into it.
+type Answered = (PartitionData, Option<FileRange>);
+
 fn answer(fetched: &Fetched) -> Answer {
     Answer {
         has_records: fetched.records.is_some(),
@@ -194,7 +197,7 @@ fn answer(fetched: &Fetched) -> Answer {
     }
 }
 
-fn partition_data(partition_index: PartitionIndex, fetched: Fetched) -> (PartitionData, Option<FileRange>) {
+fn partition_data(partition_index: PartitionIndex, fetched: Fetched) -> Answered {
     let diverging_epoch = fetched
         .diverging
         .map_or_else(EpochEndOffset::default, |(epoch, end_offset)| EpochEndOffset { epoch, end_offset });
