@@ -9,6 +9,7 @@
 //! [`ConfigRules`]. Error codes and the order of checks are those of Kafka 4.3's controller.
 
 mod alter_configs;
+mod alter_partition;
 mod brokers;
 mod create_partitions;
 mod create_topics;
@@ -22,6 +23,7 @@ mod tests;
 mod topic_name;
 
 pub use alter_configs::{AlterConfig, AlterResource, ConfigOperation};
+pub use alter_partition::{AlterPartition, AlteredPartition};
 pub use brokers::{Heartbeat, HeartbeatAnswer, PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock, Registration};
 pub use create_partitions::CreatePartitions;
 pub use create_topics::{CreateTopic, CreatedTopic};

@@ -238,7 +238,7 @@ impl Controller {
         Ok(Decision { records: vec![record.into()], response })
     }
 
-    fn check_broker_epoch(
+    pub(super) fn check_broker_epoch(
         &self,
         id: BrokerId,
         epoch: BrokerEpoch,
@@ -309,6 +309,7 @@ impl Controller {
                     unclean: (place == Place::Unclean).then_some(id),
                     min_insync_replicas,
                     elr_enabled,
+                    recovered: false,
                     is_alive: &is_alive,
                 };
                 touched.then(|| change.record()).flatten().map(MetadataRecord::from)

@@ -20,6 +20,8 @@ pub(super) struct PartitionChange<'a> {
     pub(super) unclean: Option<BrokerId>,
     pub(super) min_insync_replicas: usize,
     pub(super) elr_enabled: bool,
+    /// The leader says that it has recovered from an unclean election.
+    pub(super) recovered: bool,
     /// Whether a broker may lead.
     pub(super) is_alive: &'a dyn Fn(BrokerId) -> bool,
 }
@@ -52,6 +54,10 @@ impl PartitionChange<'_> {
                 record.leader_recovery_state = LeaderRecoveryState::Recovering.wire();
             }
         }
+        let was_recovering = partition.leader_recovery_state == LeaderRecoveryState::Recovering;
+        if self.recovered && was_recovering && record.leader_recovery_state < 0 {
+            record.leader_recovery_state = LeaderRecoveryState::Recovered.wire();
+        }
         // Without the feature the last member stays, so that somebody can be elected later.
         if self.target_isr != partition.isr && (self.elr_enabled || !self.target_isr.is_empty()) {
             record.isr = Some(self.target_isr);
@@ -69,6 +75,7 @@ impl PartitionChange<'_> {
             record.last_known_elr = Some(Vec::new());
         }
         let changes = record.leader != LEADER_UNCHANGED
+            || record.leader_recovery_state >= 0
             || record.isr.is_some()
             || record.eligible_leader_replicas.is_some()
             || record.last_known_elr.is_some();

@@ -2,9 +2,10 @@
 //! as the active controller does. Brokers register with one directory unless told otherwise.
 
 use super::*;
+use crate::image::LeaderRecoveryState;
 use crate::quorum::batch;
 use crate::transcript::{self, Command};
-use protocol::id::{BrokerEpoch, Offset, PartitionIndex, Timestamp};
+use protocol::id::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch, PartitionIndex, Timestamp};
 use protocol::metadata_record::{BrokerEndpoint, BrokerFeature};
 use std::fmt::Write as _;
 
@@ -72,7 +73,11 @@ fn describe(record: &MetadataRecord, image: &MetadataImage) -> String {
         ),
         MetadataRecord::PartitionChange(r) => {
             let leader = if r.leader.0 == -2 { String::new() } else { format!(" leader={}", r.leader) };
-            let state = if r.leader_recovery_state == 1 { " recovering" } else { "" };
+            let state = match r.leader_recovery_state {
+                1 => " recovering",
+                0 => " recovered",
+                _ => "",
+            };
             let (isr, elr) = (some("isr", r.isr.as_ref()), some("elr", r.eligible_leader_replicas.as_ref()));
             let last = some("last_known_elr", r.last_known_elr.as_ref());
             format!("PartitionChange {}-{}{leader}{isr}{elr}{last}{state}", name(r.topic_id), r.partition_id)
@@ -271,6 +276,48 @@ impl Run {
         out
     }
 
+    fn isr(&mut self, command: &Command<'_>) -> String {
+        let number = |key: &str| i32::try_from(command.number(key).unwrap_or(0)).unwrap();
+        let by = BrokerId(number("by"));
+        let member = |text: &str| {
+            let (id, epoch) = text.split_once('@').unwrap_or((text, "-1"));
+            (BrokerId(id.parse().unwrap()), BrokerEpoch(epoch.parse().unwrap()))
+        };
+        let recovering = command.text("recovering").is_some();
+        let request = AlterPartition {
+            topic_id: self
+                .controller
+                .image()
+                .topic(command.text("of").unwrap())
+                .map_or(Uuid([9; 16]), |t| t.id),
+            index: PartitionIndex(number("index")),
+            leader_epoch: LeaderEpoch(number("epoch")),
+            partition_epoch: PartitionEpoch(number("partition_epoch")),
+            isr: command.text("isr").unwrap().split(',').filter(|m| !m.is_empty()).map(member).collect(),
+            leader_recovery_state: LeaderRecoveryState::from_wire(i8::from(recovering)),
+        };
+        let epoch = self.controller.image().broker(by).map_or(BrokerEpoch(0), |broker| broker.epoch);
+        let epoch = command.number("broker_epoch").map_or(epoch, BrokerEpoch);
+        match self.controller.decide_alter_partition(by, epoch, &[request], &Keys) {
+            Ok(decision) => {
+                let (mut out, response) = self.take(decision);
+                for result in response {
+                    match result {
+                        Ok(p) => {
+                            let (isr, epochs) = (ids(&p.isr), (p.leader_epoch.0, p.partition_epoch.0));
+                            let state = p.leader_recovery_state;
+                            writeln!(out, "leader={} isr={isr} epochs={epochs:?} {state:?}", p.leader)
+                                .unwrap();
+                        }
+                        Err(error) => writeln!(out, "{}", error.name()).unwrap(),
+                    }
+                }
+                out
+            }
+            Err(rejection) => outcome::<()>(Err(rejection)),
+        }
+    }
+
     fn step(&mut self, command: &Command<'_>) -> String {
         match command.verb {
             "bootstrap" => {
@@ -287,6 +334,7 @@ impl Run {
             "create" => self.create(command),
             "partitions" => self.add_partitions(command),
             "delete" => self.delete(command),
+            "isr" => self.isr(command),
             "alter" => self.alter(command),
             "producer_ids" => {
                 let id = broker(command.number("id").unwrap());
@@ -363,6 +411,11 @@ fn brokers_come_and_go() {
 #[test]
 fn leaders_come_from_isr_then_elr() {
     check("elections");
+}
+
+#[test]
+fn leaders_change_the_isr() {
+    check("alter_partition");
 }
 
 #[test]

@@ -101,7 +101,9 @@ pub fn to_batch(entry: &Entry) -> Bytes {
             control_batch(&[(ControlType::LeaderChange, &value, None)])
         }
         Payload::Empty => {
-            let nobody = LeaderChangeMessage { leader_id: BrokerId::NONE, ..LeaderChangeMessage::default() };
+            let version = codec::LEADER_CHANGE_VERSION;
+            let nobody =
+                LeaderChangeMessage { version, leader_id: BrokerId::NONE, ..LeaderChangeMessage::default() };
             control_batch(&[(ControlType::LeaderChange, &codec::leader_change_bytes(&nobody), None)])
         }
         Payload::Membership(change) => {
