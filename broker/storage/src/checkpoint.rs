@@ -38,6 +38,10 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<BTreeMap<TopicPartiti
         Err(error) => return Err(Error::io("read", path, error)),
     };
     let text = String::from_utf8_lossy(&bytes);
+    if text.is_empty() {
+        // Kafka makes its checkpoints empty and fills them later.
+        return Ok(BTreeMap::new());
+    }
     let mut lines = text.lines();
     if lines.next().map(str::trim) != Some("0") {
         return Err(Error::corrupt(path, "unknown version"));

@@ -99,6 +99,9 @@ impl Epochs {
 
     /// Reads the file's text.
     pub(crate) fn decode(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
         let mut lines = text.lines();
         if lines.next() != Some("0") {
             return Err("unknown version");
@@ -115,5 +118,57 @@ impl Epochs {
             found += 1;
         }
         if found == count { Ok(epochs) } else { Err("wrong number of entries") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(entries: &[(i32, i64)]) -> Epochs {
+        Epochs::from_entries(entries.iter().map(|(epoch, start)| (LeaderEpoch(*epoch), Offset(*start))))
+    }
+
+    #[test]
+    fn ends_are_answered_as_kafka_does() {
+        let epochs = epochs(&[(0, 0), (2, 10), (5, 30)]);
+        let end = |epoch| epochs.end_offset(LeaderEpoch(epoch), Offset(50));
+        assert_eq!(end(0), (LeaderEpoch(0), Offset(10)));
+        assert_eq!(end(1), (LeaderEpoch(0), Offset(10)), "an epoch that wrote nothing here");
+        assert_eq!(end(2), (LeaderEpoch(2), Offset(30)));
+        assert_eq!(end(4), (LeaderEpoch(2), Offset(30)));
+        assert_eq!(end(5), (LeaderEpoch(5), Offset(50)));
+        assert_eq!(end(6), (LeaderEpoch::UNKNOWN, Offset::UNKNOWN), "newer than all");
+        assert_eq!(end(-1), (LeaderEpoch::UNKNOWN, Offset::UNKNOWN));
+    }
+
+    #[test]
+    fn an_epoch_without_batches_is_replaced() {
+        let mut epochs = epochs(&[(0, 0), (1, 10)]);
+        assert!(epochs.assign(LeaderEpoch(3), Offset(10)));
+        assert_eq!(epochs.entries(), [(LeaderEpoch(0), Offset(0)), (LeaderEpoch(3), Offset(10))]);
+        assert!(!epochs.assign(LeaderEpoch(2), Offset(20)), "epochs do not go back");
+        assert!(!epochs.assign(LeaderEpoch(3), Offset(20)));
+    }
+
+    #[test]
+    fn both_ends_are_cut() {
+        let mut epochs = epochs(&[(0, 0), (2, 10), (5, 30)]);
+        assert!(epochs.truncate_end(Offset(30)));
+        assert_eq!(epochs.latest(), Some(LeaderEpoch(2)));
+        assert!(epochs.truncate_start(Offset(15)));
+        assert_eq!(epochs.entries(), [(LeaderEpoch(2), Offset(15))]);
+        assert_eq!(epochs.epoch_at(Offset(20)), Some(LeaderEpoch(2)));
+        assert_eq!(epochs.epoch_at(Offset(14)), None);
+    }
+
+    #[test]
+    fn the_file_is_kafkas() {
+        let epochs = epochs(&[(0, 0), (2, 10)]);
+        assert_eq!(epochs.encode(), "0\n2\n0 0\n2 10\n");
+        assert_eq!(Epochs::decode("0\n2\n0 0\n2 10\n"), Ok(epochs));
+        for text in ["1\n0\n", "0\n2\n0 0\n", "0\nx\n", "0\n1\n0\n", "0\n1\n0 y\n"] {
+            assert!(Epochs::decode(text).is_err(), "{text:?}");
+        }
     }
 }

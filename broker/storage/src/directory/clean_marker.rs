@@ -116,9 +116,9 @@ impl Put<'_> {
 }
 
 fn decode(bytes: &[u8]) -> Option<CleanMarker> {
-    let none = CleanMarker { broker_epoch: BrokerEpoch(-1), logs: BTreeMap::new() };
     if bytes.first() == Some(&b'{') {
-        return Some(none);
+        let broker_epoch = kafkas_epoch(&String::from_utf8_lossy(bytes)).unwrap_or(BrokerEpoch(-1));
+        return Some(CleanMarker { broker_epoch, logs: BTreeMap::new() });
     }
     let (head, rest) = bytes.split_at_checked(CRC_END)?;
     if head[..MAGIC.len()] != MAGIC[..] || head[MAGIC.len()..] != crc32c::crc32c(rest).to_be_bytes() {
@@ -134,6 +134,14 @@ fn decode(bytes: &[u8]) -> Option<CleanMarker> {
         logs.insert(TopicPartition { topic, partition }, take.log()?);
     }
     take.0.is_empty().then_some(CleanMarker { broker_epoch, logs })
+}
+
+/// The broker epoch in a marker of Kafka's: `{"version":0,"brokerEpoch":15}`.
+fn kafkas_epoch(text: &str) -> Option<BrokerEpoch> {
+    let (_, value) = text.split_once("\"brokerEpoch\"")?;
+    let value = value.trim_start().strip_prefix(':')?.trim_start();
+    let digits = value.split(|c: char| !c.is_ascii_digit() && c != '-').next()?;
+    digits.parse().ok().map(BrokerEpoch)
 }
 
 struct Take<'a>(&'a [u8]);

@@ -101,13 +101,10 @@ impl LoadedIndex {
         &self.0
     }
 
-    /// The last batch known to begin at or before `offset`: its position, and whether it holds the offset.
-    pub(crate) fn lookup(&self, offset: u32) -> (u32, bool) {
+    /// Where the last batch begins that is known to end at or before `offset`; 0 when none is.
+    pub(crate) fn lookup(&self, offset: u32) -> u32 {
         let after = self.0.partition_point(|entry| entry.0 <= offset);
-        match after.checked_sub(1).and_then(|i| self.0.get(i)) {
-            Some((last, position)) => (*position, *last == offset),
-            None => (0, false),
-        }
+        after.checked_sub(1).and_then(|i| self.0.get(i)).map_or(0, |entry| entry.1)
     }
 
     /// The greatest known batch start at or before `position`.

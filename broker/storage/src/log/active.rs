@@ -59,7 +59,7 @@ impl Active {
 
     /// An offset as index entries hold it.
     pub(crate) fn relative(&self, offset: Offset) -> u32 {
-        u32::try_from(offset.0 - self.segment.base_offset().0).unwrap_or(u32::MAX)
+        u32::try_from(offset.0.saturating_sub(self.segment.base_offset().0)).unwrap_or(u32::MAX)
     }
 
     /// Whether a batch must go into a new segment, with `staged_bytes` already on their way into this one.

@@ -16,6 +16,9 @@ use crate::producers::Verdict;
 /// Batches of one write whose slices need no allocation.
 const SLICES_ON_STACK: usize = 16;
 
+/// The greatest offset at which a batch may begin, so that sums with record counts do not overflow.
+const OFFSET_MAX: i64 = i64::MAX - (1 << 32);
+
 /// What became of one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendOutcome {
@@ -233,6 +236,9 @@ impl Log {
             batch.map_err(|_| reject(ErrorCode::CorruptMessage, "not a whole batch of format 2"))?;
         if !crc_matches(bytes) || header.last_offset_delta < 0 {
             return Err(reject(ErrorCode::CorruptMessage, "the CRC does not match"));
+        }
+        if header.base_offset.0 > OFFSET_MAX {
+            return Err(reject(ErrorCode::CorruptMessage, "the offset leaves no room behind it"));
         }
         if header.base_offset < next_offset {
             return Err(reject(ErrorCode::OffsetOutOfRange, "the batch begins below the log's end"));

@@ -21,6 +21,7 @@ mod sync;
 mod time;
 mod transactions;
 mod truncate;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use read::{FetchedRange, OffsetOutOfRange, ReadPlan};
 pub use sync::{Depth, SyncPlan};
 pub use time::{TimeFound, TimePlan};
 pub use transactions::{AbortedPlan, AbortedTransaction};
+pub use verify::{Damage, VerifyPlan};
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -109,7 +111,13 @@ impl Log {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let disk = files.disk();
-        disk.create_directory(directory).map_err(|e| Error::io("create folder", directory, e))?;
+        match disk.create_directory(directory) {
+            // A crash came before the folder got its metadata: nothing is lost by going on from there.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AlreadyExists
+                    && partition_metadata::read(disk, directory)?.is_zero() => {}
+            other => other.map_err(|e| Error::io("create folder", directory, e))?,
+        }
         partition_metadata::write(disk, directory, topic_id)?;
         if let Some(parent) = directory.parent() {
             disk.sync_directory(parent).map_err(|e| Error::io("sync folder", parent, e))?;

@@ -116,7 +116,7 @@ fn marker(batch: &[u8]) -> Option<ControlRecord> {
 fn position_of(segment: &Arc<Segment>, size: u32, offset: Offset) -> Result<u32, Error> {
     let relative = u32::try_from(offset.0 - segment.base_offset().0).unwrap_or(u32::MAX);
     match segment.index(size, Wait::Long) {
-        Ok(index) => Ok(index.lookup(relative).0),
+        Ok(index) => Ok(index.lookup(relative)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(0),
         Err(error) => Err(Error::io("read", &segment.path(INDEX), error)),
     }

@@ -3,7 +3,7 @@
 //! A plan finds the batch with the asked offset and the end at a batch boundary. The ring of recent batches and
 //! the index entries in memory mostly know both; else [`ReadPlan::run`] reads a few headers. The result is a
 //! range of whole batches for sendfile, so nothing is copied and CRCs are not looked at: what was damaged on the
-//! device is found by the first-use check of a sealed segment here, by recovery, by [`crate::Log::verify`], and
+//! device is found by the first-use check of a sealed segment here, by recovery, by [`super::VerifyPlan`], and
 //! by whoever reads the batch, whose CRC was computed by its producer.
 
 use std::io;
@@ -266,20 +266,19 @@ impl ReadPlan {
 
     /// The position of the first batch that ends at or behind the asked offset; `None` when the segment has none.
     fn find_start(&self, segment: &Arc<Segment>, file: &dyn File, wait: Wait) -> io::Result<Option<u32>> {
-        let from = match self.start {
+        let mut headers = Headers::new(file, self.size, wait);
+        let mut position = match self.start {
             From::At(position) => return Ok(Some(position)),
             From::After(position) => position,
             From::InFile => {
                 let index = segment.index(self.size, wait)?;
                 let relative = self.from.0 - segment.base_offset().0;
-                match index.lookup(u32::try_from(relative).unwrap_or(u32::MAX)) {
-                    (position, true) => return Ok(Some(position)),
-                    (position, false) => position,
-                }
+                let position = index.lookup(u32::try_from(relative).unwrap_or(u32::MAX));
+                // An entry that points too far, or at no batch, is damage of the index alone: the log leads on.
+                let fits = |header: &BatchHeader| header.base_offset <= self.from;
+                if position == 0 || is_batch(&mut headers, position, fits)? { position } else { 0 }
             }
         };
-        let mut headers = Headers::new(file, self.size, wait);
-        let mut position = from;
         while position < self.size {
             let header = headers.at(position)?;
             if header.last_offset() >= self.from {
@@ -297,19 +296,22 @@ impl ReadPlan {
             return Ok(self.safe_end);
         }
         let (mut known, mut safe_end) = (self.boundary, self.safe_end);
+        let mut headers = Headers::new(file, self.size, wait);
         if known <= start && (self.sealed.is_some() || matches!(self.start, From::InFile)) {
             let index = segment.index(self.size, wait)?;
             known = index.boundary(limit);
+            if known > start && !is_batch(&mut headers, known, |header| header.base_offset > self.from)? {
+                known = start;
+            }
             if !self.exact_end {
                 let before = u32::try_from(self.before.0 - segment.base_offset().0).unwrap_or(u32::MAX);
-                safe_end = safe_end.max(index.lookup(before).0);
+                safe_end = safe_end.max(index.lookup(before));
             }
         }
         let known = known.min(safe_end).max(start);
         if known > start && (self.exact_end || known < safe_end) {
             return Ok(known);
         }
-        let mut headers = Headers::new(file, self.size, wait);
         let mut end = known;
         while end < self.size {
             let header = headers.at(end)?;
@@ -320,6 +322,19 @@ impl ReadPlan {
             end = next;
         }
         Ok(end)
+    }
+}
+
+/// Whether a batch that `fits` begins at a position that an index named.
+fn is_batch(
+    headers: &mut Headers<'_>,
+    position: u32,
+    fits: impl Fn(&BatchHeader) -> bool,
+) -> io::Result<bool> {
+    match headers.at(position) {
+        Ok(header) => Ok(fits(&header)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

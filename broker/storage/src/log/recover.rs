@@ -197,7 +197,7 @@ impl Recovery {
             let goes_on = header.base_offset >= next;
             let sane = header.last_offset_delta >= 0
                 && header.records_count >= 0
-                && header.base_offset.0 - base_offset.0 <= i64::from(i32::MAX)
+                && header.base_offset.0.saturating_sub(base_offset.0) <= i64::from(i32::MAX)
                 && header.partition_leader_epoch >= epoch;
             if !goes_on || !sane || !crc_matches(batch) {
                 return Step::Stop;
@@ -227,7 +227,7 @@ impl Recovery {
         let segment = Arc::clone(&active.segment);
         let log_bytes = u32::try_from(len).unwrap_or(u32::MAX);
         let base = segment.base_offset();
-        let below = u32::try_from(self.recovery_point.0 - base.0).unwrap_or(0);
+        let below = u32::try_from(self.recovery_point.0.saturating_sub(base.0).max(0)).unwrap_or(u32::MAX);
         let mut kept = 0;
         let mut kept_times = 0;
         if let Some(mut bytes) = read_index(&segment, INDEX)? {
@@ -322,7 +322,7 @@ impl Recovery {
         log.names_dirty = true;
         log.recovery_point = self.recovery_point.min(end);
         log.synced_offset = log.recovery_point;
-        self.report.lost_records = (self.recovery_point.0 - end.0).max(0).unsigned_abs();
+        self.report.lost_records = self.recovery_point.0.saturating_sub(end.0).max(0).unsigned_abs();
         if log_start_offset > end {
             log.truncate_fully(log_start_offset, now)?;
         }
@@ -333,7 +333,7 @@ impl Recovery {
 /// Whether a segment at `base_offset` may follow one that ends at `end` behind the recovery point: without a gap,
 /// but for one so wide that a roll had to leave it. Otherwise the end of the earlier one was lost.
 fn follows(end: Offset, base_offset: Offset) -> bool {
-    base_offset == end || base_offset.0 - end.0 > i64::from(i32::MAX)
+    base_offset == end || base_offset.0.saturating_sub(end.0) > i64::from(i32::MAX)
 }
 
 fn big_endian(bytes: &[u8]) -> u32 {

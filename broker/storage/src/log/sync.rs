@@ -18,6 +18,10 @@ use crate::open_files::OpenFiles;
 use crate::producers::encode_snapshot;
 use crate::segment::{Folder, Segment};
 
+/// A snapshot without producers. It is not worth a sync: when it is lost, an older one and the batches behind it
+/// say the same.
+const EMPTY_SNAPSHOT_BYTES: usize = 10;
+
 /// How much a sync covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -86,14 +90,16 @@ impl SyncPlan {
             let path = folder.join(names::file_name(self.up_to, SNAPSHOT));
             let written = self.folder.in_generation(self.generation, || write(disk, &path, bytes));
             let file = written.map_err(|e| Error::io("write", &path, e))?;
-            file.map_or(Ok(()), |file| file.sync_data()).map_err(|e| Error::io("sync", &path, e))?;
+            if bytes.len() > EMPTY_SNAPSHOT_BYTES {
+                file.map_or(Ok(()), |file| file.sync_data()).map_err(|e| Error::io("sync", &path, e))?;
+            }
         }
         if let Some(text) = &self.epochs {
             let path = folder.join(LEADER_EPOCH_CHECKPOINT);
             let replace = || replace_file(disk, &path, text.as_bytes());
             self.folder.in_generation(self.generation, replace).map_err(|e| Error::io("write", &path, e))?;
         }
-        if self.sync_names || self.snapshot.is_some() {
+        if self.sync_names || self.snapshot.as_ref().is_some_and(|bytes| bytes.len() > EMPTY_SNAPSHOT_BYTES) {
             disk.sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))?;
         }
         Ok(())

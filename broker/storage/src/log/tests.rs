@@ -472,3 +472,83 @@ fn the_number_of_open_files_is_capped() {
     let open = log.sealed.iter().filter(|sealed| sealed.segment.opened().is_some()).count();
     assert!(open <= 4, "{open} files are open");
 }
+
+#[test]
+fn rot_in_a_sealed_segment_is_found_and_not_served() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, small());
+    for i in 0..100 {
+        append(&mut log, 1, batch(1, 100, i)).unwrap();
+    }
+    assert_eq!(log.plan_verify(Offset(0)).run().unwrap(), []);
+    disk.flip(&Path::new(FOLDER).join("00000000000000000000.log"), 1234, 8).unwrap();
+    let damage = log.plan_verify(Offset(0)).run().unwrap();
+    assert_eq!(damage.len(), 1);
+    assert!(damage[0].base_offset == Offset(0) && damage[0].position <= 1234);
+    let error = log.plan_read(Offset(0), Offset(100), ALL).unwrap().run(Wait::Long).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+}
+
+/// Whatever stands in the files, opening and reading end without a panic, and what was checked is whole.
+#[test]
+fn files_full_of_rubbish_do_no_harm() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, small());
+    for i in 0..60 {
+        append(&mut log, i / 10, produced(i64::from(i % 3), 0, i / 3, 2)).unwrap();
+    }
+    checkpoint(&mut log);
+    drop(log);
+    let names = names(&disk);
+    for seed in 0..600 {
+        let mut dice = crate::disk::SeededChooser::new(seed);
+        let disk = disk.fork();
+        for _ in 0..=dice.below(3) {
+            let name = &names[usize::try_from(dice.below(names.len() as u64)).unwrap()];
+            let path = Path::new(FOLDER).join(name);
+            let file = disk.open(&path, crate::disk::OpenMode::Modify).unwrap();
+            let len = file.len().unwrap();
+            match dice.below(3) {
+                0 => file.set_len(dice.below(len + 1)).unwrap(),
+                1 => file.set_len(len + dice.below(100)).unwrap(),
+                _ => {
+                    let bytes: Vec<u8> =
+                        (0..=dice.below(40)).map(|_| u8::try_from(dice.below(256)).unwrap()).collect();
+                    let at = dice.below(len + 1);
+                    file.write_at(&mut [std::io::IoSlice::new(&bytes)], at).unwrap();
+                }
+            }
+        }
+        // With a recovery point above 0 what lies below is believed, so that readers may see rubbish there.
+        let recovery_point = Offset(i64::try_from(dice.below(200) * dice.below(2)).unwrap());
+        let start = Start::Unclean { recovery_point, log_start_offset: Offset(0) };
+        let opened = Log::open(&open_files(&disk), Path::new(FOLDER), small(), start, NOW);
+        let Ok((mut log, _)) = opened else { continue };
+        let mut from = log.log_start_offset();
+        while from < log.log_end_offset() {
+            let plan = log.plan_read(from, log.log_end_offset(), 500).unwrap();
+            let Ok(found) = plan.run(Wait::Long) else { break };
+            let Some(range) = found.range else {
+                match found.skip_to {
+                    Some(next) if next > from => from = next,
+                    _ => break,
+                }
+                continue;
+            };
+            let bytes = range.read(Wait::Long).unwrap_or_default();
+            let Some(Ok((header, batch))) = protocol::records::Batches::new(&bytes).last() else { break };
+            let whole = header.next_offset() > from && protocol::records::crc_matches(batch);
+            assert!(whole || recovery_point > Offset(0), "seed {seed}: rubbish at {from}");
+            if !whole {
+                break;
+            }
+            from = header.next_offset();
+        }
+        let _ = log.plan_time(Timestamp(0), log.log_end_offset()).run(Wait::Long);
+        let _ = log.plan_max_timestamp(log.log_end_offset()).run(Wait::Long);
+        if append(&mut log, 90, batch(1, 10, 0)).is_ok() {
+            let end = log.log_end_offset();
+            let _ = log.truncate_to(Offset(end.0 / 2), NOW);
+        }
+    }
+}

@@ -143,7 +143,7 @@ impl TimePlan {
         // The offset index may end below `from`; the headers lead on from its last entry.
         let mut position = match from {
             0 => 0,
-            from => segment.index(size, wait)?.lookup(from).0,
+            from => segment.index(size, wait)?.lookup(from),
         };
         let mut headers = Headers::new(file, size, wait);
         while position < size {
