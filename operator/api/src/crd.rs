@@ -14,9 +14,10 @@ pub const VERSION: &str = "v1alpha1";
 
 /// The definitions of [`Cluster`], [`Topic`] and [`Quota`], to be installed in this order or any other.
 ///
-/// They differ from kube's `crd()` in what a reader or a tool notices. No field is nullable: the API server then drops a null
-/// and applies the default, as it does for a field that is left out. And a resource has a status from its
-/// first moment, so that tools that wait for conditions do not take a fresh one for a healthy one.
+/// They differ from kube's `crd()` in what a reader or a tool notices. No field is nullable: the API
+/// server then drops a null and applies the default, as it does for a field that is left out. And a
+/// resource has a status from its first moment, so that tools that wait for conditions do not take a fresh
+/// one for a healthy one.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     [Cluster::crd(), Topic::crd(), Quota::crd()].into_iter().map(finish).collect()

@@ -10,7 +10,7 @@
 
 #![expect(
     clippy::duplicated_attributes,
-    reason = "printer columns share types and paths, and the lint does not see that they are arguments of one each"
+    reason = "printer columns share types and paths, each in an argument of its own"
 )]
 #![expect(unreachable_pub, reason = "the derive KubeSchema copies each public struct into a function")]
 

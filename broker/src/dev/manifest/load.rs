@@ -1,9 +1,11 @@
 //! From paths to manifests: which files, how they are read, and what each document is.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use kube::core::cel::Validator;
 use operator_api::{GROUP, VERSION};
@@ -36,14 +38,14 @@ pub fn load(paths: &[PathBuf], previous: &[Manifest]) -> Loaded {
         loaded.problems.push(about_file(&path, reason));
         loaded.files.clear();
     }
-    let definitions = definitions();
     let validator = Validator::new();
+    let by_key = previous.iter().map(|manifest| (manifest.key(), manifest)).collect();
     for file in loaded.files.clone() {
         let mut reader = Reader {
             file: &file,
-            definitions: &definitions,
+            definitions: &DEFINITIONS,
             validator: &validator,
-            previous,
+            previous: &by_key,
             manifests: Vec::new(),
             findings: Vec::new(),
             skipped: Vec::new(),
@@ -71,19 +73,16 @@ fn about_file(file: &Path, reason: String) -> Problem {
 fn problems(file: &Path, mut findings: Vec<Finding>) -> Vec<Problem> {
     findings.sort_by(|a, b| (a.position, &a.field).cmp(&(b.position, &b.field)));
     findings.dedup();
-    let left_out = findings.len().saturating_sub(PROBLEMS_MAX);
-    let mut problems: Vec<Problem> = findings
-        .into_iter()
-        .take(PROBLEMS_MAX)
-        .map(|f| Problem {
-            file: file.to_owned(),
-            position: Some(f.position),
-            field: f.field,
-            reason: f.reason,
-        })
-        .collect();
-    if left_out > 0 {
-        problems.push(about_file(file, format!("has {left_out} more problems")));
+    let more = findings.len() >= PROBLEMS_MAX;
+    let told = findings.into_iter().take(PROBLEMS_MAX).map(|f| Problem {
+        file: file.to_owned(),
+        position: Some(f.position),
+        field: f.field,
+        reason: f.reason,
+    });
+    let mut problems: Vec<Problem> = told.collect();
+    if more {
+        problems.push(about_file(file, format!("may have more than these {PROBLEMS_MAX} problems")));
     }
     problems
 }
@@ -137,6 +136,9 @@ struct Definition {
     rules: Rules,
 }
 
+/// Made once: parsing all the rules takes longer than checking a file.
+static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(definitions);
+
 fn definitions() -> Vec<Definition> {
     operator_api::crds()
         .into_iter()
@@ -151,12 +153,15 @@ fn definitions() -> Vec<Definition> {
         .collect()
 }
 
+/// Kind, namespace and name.
+type Key<'a> = (&'a str, &'a str, &'a str);
+
 /// One file being read.
 struct Reader<'a> {
     file: &'a Path,
     definitions: &'a [Definition],
     validator: &'a Validator,
-    previous: &'a [Manifest],
+    previous: &'a BTreeMap<Key<'a>, &'a Manifest>,
     manifests: Vec<Manifest>,
     findings: Vec<Finding>,
     skipped: Vec<String>,
@@ -176,10 +181,13 @@ impl Reader<'_> {
     }
 
     fn find(&mut self, position: Position, field: &str, reason: impl Into<String>) {
-        self.findings.push(Finding { position, field: field.to_owned(), reason: reason.into() });
+        self.findings.push(Finding::new(position, field, reason));
     }
 
     fn document(&mut self, node: &Node) {
+        if self.findings.len() >= PROBLEMS_MAX {
+            return;
+        }
         match &node.content {
             Content::Null => return,
             Content::Map(_) => {}
@@ -240,7 +248,7 @@ impl Reader<'_> {
         let name = |field: &str| object.pointer(field).and_then(Value::as_str);
         let namespace = name("/metadata/namespace").unwrap_or("default");
         let key = (definition.kind.as_str(), namespace, name("/metadata/name").unwrap_or_default());
-        let previous = self.previous.iter().find(|manifest| manifest.key() == key).map(|m| &m.object);
+        let previous = self.previous.get(&key).map(|manifest| &manifest.object);
         definition.rules.check(self.validator, &object, previous, node, &mut findings);
         if findings.is_empty() {
             match typed(&definition.kind, &object) {
@@ -249,7 +257,7 @@ impl Reader<'_> {
                     position: node.position,
                     resource,
                     object,
-                    fields: whole::FIELDS.iter().map(|field| (*field, locate(node, field))).collect(),
+                    node: node.clone(),
                 }),
                 Err(error) => self.find(node.position, "", format!("cannot be read: {error}")),
             }
@@ -283,11 +291,8 @@ fn check_names(node: &Node, findings: &mut Vec<Finding>) {
             && let Some(text) = entry.node.text()
             && (text.len() > characters_max || !right(text))
         {
-            findings.push(Finding {
-                position: entry.node.position,
-                field: format!("metadata.{name}"),
-                reason: format!("must be at most {characters_max} {rule}, not {text:?}"),
-            });
+            let reason = format!("must be at most {characters_max} {rule}, not {text:?}");
+            findings.push(Finding::new(entry.node.position, format!("metadata.{name}"), reason));
         }
     };
     let letters = "lower-case letters, digits and hyphens";

@@ -13,6 +13,7 @@ mod resolve;
 mod rules;
 mod schema;
 mod whole;
+mod words;
 mod yaml;
 
 #[cfg(test)]
@@ -52,8 +53,8 @@ pub struct Manifest {
     pub resource: Resource,
     /// The same as JSON, which rules on changes compare with.
     object: Value,
-    /// Where fields stand that other manifests may contradict.
-    fields: Vec<(&'static str, Position)>,
+    /// The same as it stands in the file.
+    node: yaml::Node,
 }
 
 /// A resource of Gregor's.
@@ -89,9 +90,21 @@ impl Manifest {
         }
     }
 
-    /// Where a field stands, or else the whole.
-    fn field_position(&self, field: &str) -> Position {
-        self.fields.iter().find(|(name, _)| *name == field).map_or(self.position, |(_, position)| *position)
+    /// Where a field stands, such as `spec.config.retention.ms`; where it would stand, when it is not given.
+    #[must_use]
+    pub fn field_position(&self, field: &str) -> Position {
+        rules::locate(&self.node, field)
+    }
+
+    /// Something wrong with a field that shows only when it is applied.
+    #[must_use]
+    pub fn problem(&self, field: &str, reason: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            position: Some(self.field_position(field)),
+            field: field.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     /// `file:line` of its first line.

@@ -18,6 +18,19 @@ pub(super) fn plain(text: &str) -> Content {
     number(text).unwrap_or_else(|| Content::Text(text.to_owned()))
 }
 
+/// What kubectl makes of an unquoted key, when that is not its text: it turns keys into the text of what
+/// they mean.
+pub(super) fn other_meaning(key: &str) -> Option<String> {
+    let meaning = match plain(key) {
+        Content::Null => "null".to_owned(),
+        Content::Boolean(value) => value.to_string(),
+        Content::Integer(value) => value.to_string(),
+        Content::Number(value) => value.to_string(),
+        Content::Text(_) | Content::List(_) | Content::Map(_) => return None,
+    };
+    (meaning != key).then_some(meaning)
+}
+
 /// `None` when `text` is not a number. A number without a fraction that fits is whole, as in JSON.
 pub(super) fn number(text: &str) -> Option<Content> {
     let first = text.chars().next()?;

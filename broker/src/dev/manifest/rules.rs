@@ -19,7 +19,7 @@ impl Rules {
 
     /// Every rule that `object` breaks; `previous` is the version that was applied before, for rules on
     /// changes. `findings` has what the schema found: a rule that cannot be evaluated because of that, or
-    /// that speaks of the same field, is left out.
+    /// that speaks of the same field, is left out, and all are when something is longer than allowed.
     pub(super) fn check(
         &self,
         validator: &Validator,
@@ -28,6 +28,9 @@ impl Rules {
         node: &Node,
         findings: &mut Vec<Finding>,
     ) {
+        if findings.iter().any(|finding| finding.too_long) {
+            return;
+        }
         let Err(errors) = validator.validate_compiled(&self.compiled, object, previous) else { return };
         let known = findings.len();
         for error in errors {
@@ -37,7 +40,7 @@ impl Rules {
             if told || (known > 0 && !broken) {
                 continue;
             }
-            findings.push(Finding { position: locate(node, &field), field, reason: reason(error) });
+            findings.push(Finding::new(locate(node, &field), field, reason(error)));
         }
     }
 }

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::limits::PROBLEMS_MAX;
+use super::words::{counted, describe, distance, join, one_of, scalar};
 use super::yaml::{Content, Node, Position};
 
 /// One node of a structural schema.
@@ -84,6 +86,19 @@ pub(super) struct Finding {
     pub(super) position: Position,
     pub(super) field: String,
     pub(super) reason: String,
+    /// Longer than the schema allows: rules, whose cost grows with length, are not evaluated then.
+    pub(super) too_long: bool,
+}
+
+impl Finding {
+    pub(super) fn new(position: Position, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { position, field: field.into(), reason: reason.into(), too_long: false }
+    }
+
+    fn too_long(position: Position, field: &str, most: usize, what: &str, count: usize) -> Self {
+        let reason = format!("can have at most {}, and has {count}", counted(most, what));
+        Self { too_long: true, ..Self::new(position, field, reason) }
+    }
 }
 
 impl Schema {
@@ -116,34 +131,54 @@ impl Schema {
         Ok(root)
     }
 
-    /// Everything in `node` that the schema does not allow. `owner` is the place of the node's key, where
-    /// a missing field is reported.
+    /// Everything in `node` that the schema does not allow, up to a bound. `owner` is the place of the
+    /// node's key, where a missing field is reported.
     pub(super) fn check(&self, node: &Node, field: &str, owner: Position, findings: &mut Vec<Finding>) {
-        let mut find = |reason: String| {
-            findings.push(Finding { position: node.position, field: field.to_owned(), reason });
-        };
-        if !self.takes_kind(&node.content) {
-            find(self.wrong_kind(&node.content));
+        if findings.len() >= PROBLEMS_MAX {
             return;
         }
+        if !self.takes_kind(&node.content) {
+            findings.push(Finding::new(node.position, field, self.wrong_kind(&node.content)));
+            return;
+        }
+        self.check_length(node, field, findings);
+        let mut find = |reason: String| findings.push(Finding::new(node.position, field, reason));
         match &node.content {
-            Content::Text(text) => self.check_text(text, &mut find),
+            Content::Text(text) => {
+                if let Some(choices) = &self.choices
+                    && !choices.contains(text)
+                {
+                    find(format!("must be {}, not {text:?}", one_of(choices)));
+                }
+            }
             Content::Integer(number) => {
                 #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
                 self.check_number(*number as f64, &node.content, &mut find);
             }
             Content::Number(number) => self.check_number(*number, &node.content, &mut find),
             Content::Boolean(_) | Content::Null => {}
-            Content::List(items) => {
-                let (least, most) = (self.min_items.unwrap_or(0), self.max_items.unwrap_or(usize::MAX));
-                check_count(items.len(), least, most, "items", &mut find);
-                self.check_list(items, field, findings);
-            }
-            Content::Map(entries) => {
-                let most = self.max_properties.unwrap_or(usize::MAX);
-                check_count(entries.len(), 0, most, "keys", &mut find);
-                self.check_map(node, field, owner, findings);
-            }
+            Content::List(items) => self.check_list(items, field, findings),
+            Content::Map(_) => self.check_map(node, field, owner, findings),
+        }
+    }
+
+    fn check_length(&self, node: &Node, field: &str, findings: &mut Vec<Finding>) {
+        let (count, least, most, what) = match &node.content {
+            Content::Text(text) => (text.chars().count(), self.min_length, self.max_length, "character"),
+            Content::List(items) => (items.len(), self.min_items, self.max_items, "item"),
+            Content::Map(entries) => (entries.len(), None, self.max_properties, "key"),
+            _ => return,
+        };
+        if let Some(least) = least.filter(|least| count < *least) {
+            let reason = if count == 0 && least == 1 {
+                "cannot be empty".to_owned()
+            } else {
+                format!("must have at least {}, and has {count}", counted(least, what))
+            };
+            findings.push(Finding::new(node.position, field, reason));
+        }
+        if let Some(most) = most.filter(|most| count > *most) {
+            findings.push(Finding::too_long(node.position, field, most, what, count));
         }
     }
 
@@ -195,21 +230,6 @@ impl Schema {
         format!("must be {wanted}, not {}{hint}", describe(content))
     }
 
-    fn check_text(&self, text: &str, find: &mut impl FnMut(String)) {
-        if let Some(choices) = &self.choices
-            && !choices.iter().any(|choice| choice == text)
-        {
-            find(format!("must be {}, not {text:?}", one_of(choices)));
-        }
-        let characters = text.chars().count();
-        if self.min_length.is_some_and(|least| characters < least) {
-            find("cannot be empty".into());
-        }
-        if let Some(most) = self.max_length.filter(|most| characters > *most) {
-            find(format!("can have at most {most} characters, and has {characters}"));
-        }
-    }
-
     fn check_number(&self, number: f64, content: &Content, find: &mut impl FnMut(String)) {
         if let Some(least) = self.minimum.filter(|least| number < *least) {
             find(format!("must be at least {least}, not {}", describe(content)));
@@ -233,7 +253,7 @@ impl Schema {
             let keys = keys.join(", ");
             if let Some(first) = seen.get(&keys) {
                 let reason = format!("has {keys}, which {field}[{first}] has already");
-                findings.push(Finding { position: item.position, field: path, reason });
+                findings.push(Finding::new(item.position, path, reason));
             } else {
                 seen.insert(keys, index);
             }
@@ -258,7 +278,7 @@ impl Schema {
                     None if self.takes_all() => continue,
                     None => {
                         let reason = format!("is not a known field{}", self.suggest(&entry.key));
-                        findings.push(Finding { position: entry.key_position, field: path, reason });
+                        findings.push(Finding::new(entry.key_position, path, reason));
                         continue;
                     }
                 },
@@ -267,8 +287,7 @@ impl Schema {
         }
         for name in &self.required {
             if node.entry(name).is_none_or(|entry| entry.node.content == Content::Null) {
-                let reason = "is required".to_owned();
-                findings.push(Finding { position: owner, field: join(field, name), reason });
+                findings.push(Finding::new(owner, join(field, name), "is required"));
             }
         }
     }
@@ -314,68 +333,4 @@ impl Schema {
             }
         }
     }
-}
-
-/// `a.b`, or `b` at the root.
-fn join(field: &str, name: &str) -> String {
-    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
-}
-
-fn check_count(count: usize, least: usize, most: usize, what: &str, find: &mut impl FnMut(String)) {
-    if count < least {
-        find(format!("must have at least {least} {what}, and has {count}"));
-    }
-    if count > most {
-        find(format!("can have at most {most} {what}, and has {count}"));
-    }
-}
-
-/// The text of a scalar other than null.
-fn scalar(content: &Content) -> Option<String> {
-    match content {
-        Content::Boolean(value) => Some(value.to_string()),
-        Content::Integer(value) => Some(value.to_string()),
-        Content::Number(value) => Some(value.to_string()),
-        Content::Text(text) => Some(format!("{text:?}")),
-        Content::Null | Content::List(_) | Content::Map(_) => None,
-    }
-}
-
-fn describe(content: &Content) -> String {
-    scalar(content).unwrap_or_else(|| {
-        match content {
-            Content::List(_) => "a list",
-            Content::Map(_) => "a map",
-            _ => "nothing",
-        }
-        .to_owned()
-    })
-}
-
-fn one_of(choices: &[String]) -> String {
-    match choices {
-        [] => "nothing".to_owned(),
-        [only] => only.clone(),
-        [start @ .., last] => format!("{} or {last}", start.join(", ")),
-    }
-}
-
-/// How many letters must be put in, taken out or replaced.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (y, above) in b.iter().zip(row.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = *above;
-            left = replaced.min(*above + 1).min(left + 1);
-            *above = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -70,7 +70,8 @@ fn examples_load_with_defaults() {
 #[test]
 fn defaults_reach_every_level() {
     let text = cluster(
-        "  replicas: 1\n  storage: {retentionPolicy: {whenScaled: Retain}}\n  listeners:\n  - {name: a, port: 9092}\n",
+        "  replicas: 1\n  storage: {retentionPolicy: {whenScaled: Retain}}\n  listeners:\n  \
+         - {name: a, port: 9092}\n",
     );
     let (loaded, problems) = load_files(&[("a.yaml", &text)], &[]);
     assert_eq!(problems, [""; 0]);
@@ -83,6 +84,20 @@ fn defaults_reach_every_level() {
     .unwrap();
     assert_eq!(cluster.spec, expected);
     assert_eq!(cluster.spec.storage.volumes[0].size.0, "10Gi");
+}
+
+#[test]
+fn what_shows_when_applied_has_its_place() {
+    let text = topic("  config:\n    retention.ms: 1\n    retention: 2\n");
+    let (loaded, _) = load_files(&[("a.yaml", &text)], &[]);
+    let told = |field: &str| {
+        let problem = loaded.manifests[0].problem(field, "is wrong").to_string();
+        problem.rsplit_once("a.yaml").unwrap().1.to_owned()
+    };
+    assert_eq!(told("spec.config.retention.ms"), ":7:19: spec.config.retention.ms: is wrong");
+    assert_eq!(told("spec.config.retention"), ":8:16: spec.config.retention: is wrong");
+    assert_eq!(told("spec.partitions"), ":4:1: spec.partitions: is wrong");
+    assert_eq!(told(""), ":1:1: is wrong");
 }
 
 #[test]
@@ -306,6 +321,26 @@ fn quota_rules() {
 }
 
 #[test]
+fn what_is_too_long_is_not_put_to_rules() {
+    let listeners: String = (0..3_000).map(|i| format!("  - {{name: l{i}, port: 9092}}\n")).collect();
+    refuses(
+        &cluster(&format!("  listeners:\n{listeners}")),
+        &["a.yaml:6:5: spec.listeners: can have at most 8 items, and has 3000"],
+    );
+}
+
+#[test]
+fn problems_of_a_file_are_bounded() {
+    let unknown: String = (0..300).map(|i| format!("  unknown{i}: 1\n")).collect();
+    let (_, problems) = load_files(&[("a.yaml", &topic(&unknown))], &[]);
+    assert_eq!(problems.len(), 101);
+    let documents = format!("{}---\n", topic("  partitions: 0\n")).repeat(300);
+    let (_, problems) = load_files(&[("a.yaml", &documents)], &[]);
+    assert_eq!(problems.len(), 101);
+    assert_eq!(problems[100], "a.yaml: may have more than these 100 problems");
+}
+
+#[test]
 fn quota_changes() {
     let user = quota("  entity: {user: a}\n  limits: {requestPercentage: 50}\n");
     refuses_change(&user, &user.replace("user: a", "user: b"), &["a.yaml:6:11: spec.entity: cannot change"]);
@@ -346,23 +381,23 @@ fn cluster_rules() {
         ),
         (
             "  pod: {resources: {limits: {cpu: 1.5}}}\n",
-            "5:35: spec.pod.resources.limits.cpu: must be a whole number or a string, not 1.5: put it in quotes",
+            "5:35: spec.pod.resources.limits.cpu: must be a whole number or a string, not 1.5: \
+             put it in quotes",
         ),
     ] {
         refuses(&cluster(spec), &[&format!("a.yaml:{expected}")]);
     }
     refuses(
         &cluster("  replicas: 1\n").replace("demo", &"x".repeat(41)),
-        &[
-            "a.yaml:1:1: a Cluster's name has at most 40 characters: pods, services and volumes are named after it",
-        ],
+        &["a.yaml:1:1: a Cluster's name has at most 40 characters: pods, services and \
+           volumes are named after it"],
     );
 }
 
 #[test]
 fn cluster_listener_rules() {
     for (listeners, expected) in [
-        ("[]", "5:14: spec.listeners: must have at least 1 items, and has 0"),
+        ("[]", "5:14: spec.listeners: cannot be empty"),
         (
             "[{name: A, port: 9092}]",
             "5:22: spec.listeners[0].name: must start with a lower-case letter and hold lower-case letters, \
@@ -395,8 +430,8 @@ fn cluster_listener_rules() {
         ),
         (
             "[{name: a, port: 9092, perBroker: {advertisedHostTemplate: '{ip}'}}]",
-            "5:73: spec.listeners[0].perBroker.advertisedHostTemplate: must be a host name that may hold {id} \
-             and {nodeIP}",
+            "5:73: spec.listeners[0].perBroker.advertisedHostTemplate: must be a host name that may \
+             hold {id} and {nodeIP}",
         ),
         (
             "[{name: a, port: 9092, tls: true}]",
@@ -553,10 +588,8 @@ fn what_is_declared_twice_is_refused_with_both_places() {
     );
     assert_eq!(
         problems,
-        [
-            "b.yaml:5:22: spec.clusterRef.name: there is no Cluster \"demo\" in namespace \"default\"; a.yaml:1 \
-          declares \"b\" in \"default\""
-        ]
+        ["b.yaml:5:22: spec.clusterRef.name: there is no Cluster \"demo\" in namespace \"default\"; \
+          a.yaml:1 declares \"b\" in \"default\""]
     );
 }
 

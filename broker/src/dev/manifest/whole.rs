@@ -1,13 +1,13 @@
 //! What shows only when all files are seen together: the same thing declared twice, and topics of a
 //! cluster that is not there.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use operator_api::ClusterRef;
 
 use super::yaml::Position;
-use super::{Loaded, Manifest, Problem, Resource};
+use super::{Loaded, Manifest, Resource};
 
 /// Refuses the later one of two manifests that claim the same thing, and with it its file. A file that is
 /// refused for another reason keeps what it declared in `previous`.
@@ -20,7 +20,7 @@ pub(super) fn check(loaded: &mut Loaded, previous: &[Manifest]) {
             let place = (manifest.file.clone(), manifest.field_position(field));
             if let Some((file, position)) = claims.get(&claim) {
                 let reason = format!("{claim} is declared at {}:{} already", file.display(), position.line);
-                problems.push(problem(manifest, field, reason));
+                problems.push(manifest.problem(field, reason));
                 break;
             }
             claims.insert(claim, place);
@@ -39,17 +39,14 @@ pub(super) fn check(loaded: &mut Loaded, previous: &[Manifest]) {
                     reference.name,
                     cluster.place(),
                 );
-                problems.push(problem(manifest, "spec.clusterRef.name", reason));
+                problems.push(manifest.problem("spec.clusterRef.name", reason));
             }
         }
     }
     loaded.problems.extend(problems);
-    let manifests = std::mem::take(&mut loaded.manifests);
-    loaded.manifests = manifests.into_iter().filter(|manifest| !loaded.refused(&manifest.file)).collect();
+    let refused: BTreeSet<&Path> = loaded.problems.iter().map(|problem| problem.file.as_path()).collect();
+    loaded.manifests.retain(|manifest| !refused.contains(manifest.file.as_path()));
 }
-
-/// The fields that are compared between manifests.
-pub(super) const FIELDS: [&str; 4] = ["kind", "metadata.name", "spec.topicName", "spec.clusterRef.name"];
 
 /// What only one manifest can be, and the field that says so.
 fn claims_of(manifest: &Manifest) -> Vec<(String, &'static str)> {
@@ -72,14 +69,5 @@ fn cluster_ref(manifest: &Manifest) -> Option<&ClusterRef> {
         Resource::Cluster(_) => None,
         Resource::Topic(topic) => Some(&topic.spec.cluster_ref),
         Resource::Quota(quota) => Some(&quota.spec.cluster_ref),
-    }
-}
-
-fn problem(manifest: &Manifest, field: &str, reason: String) -> Problem {
-    Problem {
-        file: manifest.file.clone(),
-        position: Some(manifest.field_position(field)),
-        field: field.to_owned(),
-        reason,
     }
 }
