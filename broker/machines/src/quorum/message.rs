@@ -188,7 +188,8 @@ fn within(index: u64, log: &LogEnds) -> Result<(), Refusal> {
 }
 
 fn check_entries(previous: u64, previous_term: u64, term: u64, entries: &[Entry]) -> Result<(), Refusal> {
-    if previous > u64::MAX / 2 || previous_term > term {
+    // The library takes term 0 for the term of what lies beyond its log.
+    if previous > u64::MAX / 2 || previous_term > term || (previous == 0) != (previous_term == 0) {
         return Err(Refusal::Entries);
     }
     let (mut index, mut last_term) = (previous, previous_term);

@@ -1,6 +1,7 @@
 //! The quorum under an adversary: a little network and disk that lose, delay, repeat and crash from a seed, with the
 //! safety of consensus checked at every step; and what one or three replicas must do when nothing fails.
 
+mod hostile;
 mod network;
 
 use super::*;
