@@ -1,15 +1,19 @@
 //! What an append and a cached read cost, on the file system where the target folder lies.
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use protocol::id::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, Uuid};
+use protocol::id::{
+    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp,
+    TopicPartition, Uuid,
+};
 use protocol::records::{BatchBuilder, BatchHeader, CheckedBatch};
 use storage::disk::{RealDisk, Wait};
-use storage::{Limits, Log, LogConfig, OpenFiles};
+use storage::{Directory, Identity, Limits, Log, LogConfig, OpenFiles};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -104,9 +108,48 @@ fn reads(c: &mut Criterion) {
     group.finish();
 }
 
+/// From the clean marker to logs that can be appended to and read.
+fn clean_start(c: &mut Criterion) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let identity = Identity { cluster_id: "c".into(), node_id: BrokerId(1) };
+    let open = || {
+        let disk = Arc::new(RealDisk);
+        Directory::open(disk, folder.path(), &identity, Uuid([2; 16]), Limits::default()).unwrap()
+    };
+    let partitions: Vec<TopicPartition> = (0..1000)
+        .map(|partition| TopicPartition { topic: "t".into(), partition: PartitionIndex(partition) })
+        .collect();
+    let directory = open();
+    let mut states = BTreeMap::new();
+    for partition in &partitions {
+        let mut log = directory.create_log(partition, Uuid([1; 16]), LogConfig::default(), NOW).unwrap();
+        append(&mut log, &mut batch(100, BatchBuilder::new()), &mut Vec::new());
+        states.insert(partition.clone(), log.close_clean().unwrap());
+    }
+    directory.close_clean(BrokerEpoch(1), states).unwrap();
+    drop(directory);
+    let mut group = c.benchmark_group("clean start");
+    group.bench_function("1,000 partitions", |b| {
+        b.iter(|| {
+            let directory = open();
+            let logs: BTreeMap<_, _> = directory
+                .partitions()
+                .into_iter()
+                .map(|partition| {
+                    let log = directory.open_log(&partition, LogConfig::default(), NOW).unwrap().0;
+                    (partition, log)
+                })
+                .collect();
+            let states = logs.iter().map(|(p, log)| (p.clone(), log.clean_state().unwrap())).collect();
+            directory.close_clean(BrokerEpoch(1), states).unwrap();
+        });
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30).measurement_time(std::time::Duration::from_secs(2));
-    targets = appends, reads
+    targets = appends, reads, clean_start
 }
 criterion_main!(benches);

@@ -15,7 +15,7 @@ use protocol::id::{
 };
 use protocol::records::{BatchHeader, Batches};
 
-use crate::disk::{Disk, Keep, SeededChooser, Unsynced, VirtualDisk, Wait};
+use crate::disk::{Disk, Fault, Keep, SeededChooser, Unsynced, VirtualDisk, Wait};
 use crate::producers::Producers;
 use crate::testing::{NOW, TOPIC_ID, append, batch, produced, read};
 use crate::{Depth, Directory, Error, Identity, Limits, Log, LogConfig, remove_files};
@@ -147,8 +147,8 @@ fn workload(seed: u64, length: usize) -> Vec<Operation> {
 
 /// A process that uses the disk.
 struct Process {
-    directory: Directory,
-    log: Log,
+    directory: Option<Directory>,
+    log: Option<Log>,
 }
 
 impl Process {
@@ -159,57 +159,68 @@ impl Process {
         } else {
             directory.open_log(&partition(), config(), NOW)?.0
         };
-        Ok(Self { directory, log })
+        Ok(Self { directory: Some(directory), log: Some(log) })
+    }
+
+    fn log(&mut self) -> &mut Log {
+        self.log.as_mut().unwrap()
     }
 
     fn checkpoint(&mut self, depth: Depth) -> Result<(), Error> {
-        if let Some(plan) = self.log.unsynced(depth) {
+        let log = self.log.as_mut().unwrap();
+        if let Some(plan) = log.unsynced(depth) {
             plan.run()?;
-            self.log.synced(&plan)?;
+            log.synced(&plan)?;
         }
         if depth == Depth::Checkpoint {
-            let partition = partition();
-            self.directory.write_log_starts([(&partition, self.log.log_start_offset())].into_iter())?;
-            self.directory.write_recovery_points([(&partition, self.log.recovery_point())].into_iter())?;
-            self.log.recovery_point_stored()?;
+            let (partition, directory) = (partition(), self.directory.as_ref().unwrap());
+            directory.write_log_starts([(&partition, log.log_start_offset())].into_iter())?;
+            directory.write_recovery_points([(&partition, log.recovery_point())].into_iter())?;
+            log.recovery_point_stored()?;
         }
         Ok(())
     }
 
-    fn play(mut self, disk: &VirtualDisk, model: &Model, operation: Operation) -> Result<Self, Error> {
+    /// Ends without a word and starts again.
+    fn restart(&mut self, disk: &VirtualDisk) -> Result<(), Error> {
+        self.log = None;
+        self.directory = None;
+        *self = Self::start(disk)?;
+        Ok(())
+    }
+
+    fn play(&mut self, disk: &VirtualDisk, model: &Model, operation: Operation) -> Result<(), Error> {
         match operation {
             Operation::Append { .. } => {
-                append(&mut self.log, model.epoch, model.bytes(operation))?;
+                append(self.log(), model.epoch, model.bytes(operation))?;
             }
             Operation::Sync(depth) => self.checkpoint(depth)?,
             Operation::Truncate { records } => {
                 let end = model.truncation(records);
-                let removed = self.log.truncate_to(Offset(end), NOW)?;
+                let removed = self.log().truncate_to(Offset(end), NOW)?;
                 remove_files(disk, &removed)?;
             }
             Operation::TruncateFully => {
-                let removed = self.log.truncate_fully(Offset(model.end() + 100), NOW)?;
+                let removed = self.log().truncate_fully(Offset(model.end() + 100), NOW)?;
                 remove_files(disk, &removed)?;
             }
             Operation::Retention { records } => {
-                self.log.set_log_start_offset(Offset((model.start + records).min(model.end())));
-                let removed = self.log.retention(NOW, Offset(model.end()))?;
+                self.log().set_log_start_offset(Offset((model.start + records).min(model.end())));
+                let removed = self.log().retention(NOW, Offset(model.end()))?;
                 remove_files(disk, &removed)?;
             }
             Operation::CloseCleanly => {
-                let state = self.log.close_clean()?;
+                let state = self.log().close_clean()?;
                 let states = BTreeMap::from([(partition(), state)]);
-                self.directory.close_clean(BrokerEpoch(1), states)?;
-                drop(self);
-                return Self::start(disk);
+                self.directory.as_ref().unwrap().close_clean(BrokerEpoch(1), states)?;
+                self.restart(disk)?;
             }
             Operation::Kill => {
-                drop(self);
-                return Self::start(disk);
+                self.restart(disk)?;
             }
-            Operation::NewEpoch => self.log.begin_epoch(LeaderEpoch(model.epoch + 1)),
+            Operation::NewEpoch => self.log().begin_epoch(LeaderEpoch(model.epoch + 1)),
         }
-        Ok(self)
+        Ok(())
     }
 }
 
@@ -221,7 +232,7 @@ fn play(disk: &VirtualDisk, operations: &[Operation]) -> (Model, Model) {
         let mut after = model.clone();
         after.apply(*operation);
         match process.play(disk, &model, *operation) {
-            Ok(next) => process = next,
+            Ok(()) => {}
             Err(_) => {
                 // A truncation that did not end may have taken any part of what it was to take.
                 let sure = match operation {
@@ -231,7 +242,7 @@ fn play(disk: &VirtualDisk, operations: &[Operation]) -> (Model, Model) {
                 return (Model { durable: sure, ..model }, Model { durable: sure, ..after });
             }
         }
-        assert_eq!(process.log.log_end_offset(), Offset(after.end()), "after {operation:?}");
+        assert_eq!(process.log().log_end_offset(), Offset(after.end()), "after {operation:?}");
         model = after;
     }
     (model.clone(), model)
@@ -239,8 +250,8 @@ fn play(disk: &VirtualDisk, operations: &[Operation]) -> (Model, Model) {
 
 /// Opens the log and compares it with what it may be.
 fn verify(disk: &VirtualDisk, before: &Model, after: &Model) -> Result<(), String> {
-    let process = Process::start(disk).map_err(|error| format!("open: {error}"))?;
-    let log = &process.log;
+    let mut process = Process::start(disk).map_err(|error| format!("open: {error}"))?;
+    let log = &*process.log();
     let found = headers(log)?;
     let end = log.log_end_offset().0;
     let as_one_of = [before, after].into_iter().find(|model| {
@@ -407,6 +418,55 @@ fn nothing_synced_is_lost_and_nothing_else_appears() {
     assert!(played > 10_000, "{played} ends");
 }
 
+/// A call that fails once, at every call: a full disk loses nothing and the operation can be tried again; any other
+/// failure ends the process, and the next one finds what was acknowledged, because the machine went on.
+fn fail_everywhere(seed: u64, fault: Fault) -> (usize, usize) {
+    let (mut tried_again, mut ended) = (0, 0);
+    let operations = workload(seed, 40);
+    let whole = VirtualDisk::new();
+    play(&whole, &operations);
+    for at in 0..whole.calls() {
+        let disk = VirtualDisk::new();
+        disk.inject(move |call| (call.number == at).then_some(fault));
+        let mut model = Model::default();
+        let Ok(mut process) = Process::start(&disk) else { continue };
+        for operation in &operations {
+            let context = format!("seed {seed}, {fault:?} at {at}, {operation:?}");
+            let mut after = model.clone();
+            after.apply(*operation);
+            match process.play(&disk, &model, *operation) {
+                Ok(()) => {}
+                Err(Error::NoSpace { .. }) if process.log.as_ref().is_some_and(|log| !log.is_offline()) => {
+                    tried_again += 1;
+                    process.play(&disk, &model, *operation).unwrap_or_else(|e| panic!("{context}: {e}"));
+                }
+                Err(_) => {
+                    ended += 1;
+                    drop(process);
+                    disk.kill();
+                    let whole = Model { durable: model.end().min(after.end()), ..model };
+                    verify(&disk, &whole, &after).unwrap_or_else(|reason| panic!("{context}: {reason}"));
+                    break;
+                }
+            }
+            model = after;
+        }
+    }
+    (tried_again, ended)
+}
+
+#[test]
+fn a_full_disk_can_be_tried_again() {
+    let tried_again: usize = (200..206).map(|seed| fail_everywhere(seed, Fault::NoSpace).0).sum();
+    assert!(tried_again > 300, "{tried_again} times");
+}
+
+#[test]
+fn a_failing_disk_loses_nothing_that_was_acknowledged() {
+    let ended: usize = (300..306).map(|seed| fail_everywhere(seed, Fault::Io).1).sum();
+    assert!(ended > 300, "{ended} times");
+}
+
 /// Twice in a row, by any subset: what the first recovery leaves must survive the second crash.
 #[test]
 fn a_crash_after_a_recovery_is_no_different() {
@@ -419,15 +479,16 @@ fn a_crash_after_a_recovery_is_no_different() {
         let (before, after) = play(&disk, &operations);
         disk.crash(&mut SeededChooser::new(seed + 1));
         if let Ok(mut process) = Process::start(&disk) {
-            let end = process.log.log_end_offset();
-            let _ = append(&mut process.log, after.epoch + 1, batch(3, 50, NOW.0));
+            let end = process.log().log_end_offset();
+            let _ = append(process.log(), after.epoch + 1, batch(3, 50, NOW.0));
             drop(process);
             disk.crash(&mut SeededChooser::new(seed + 2));
-            let process = Process::start(&disk).unwrap();
-            let found = headers(&process.log).unwrap();
+            let mut process = Process::start(&disk).unwrap();
+            let log = &*process.log();
+            let found = headers(log).unwrap();
             let durable = before.durable.min(after.durable).min(end.0);
-            assert!(process.log.log_end_offset().0 >= durable, "seed {seed}");
-            check_epochs(&process.log, &found).unwrap();
+            assert!(log.log_end_offset().0 >= durable, "seed {seed}");
+            check_epochs(log, &found).unwrap();
         }
     }
 }

@@ -71,7 +71,8 @@ impl Log {
     ) -> Result<(), Error> {
         let first = outcomes.len();
         let result = self.check_online().and_then(|()| {
-            self.epochs_dirty |= self.epochs.assign(epoch, self.log_end_offset());
+            let changed = self.epochs.assign(epoch, self.log_end_offset());
+            self.epochs_changes.note(changed);
             self.append_groups(now, epoch, batches, outcomes, first)
         });
         if result.is_err() {
@@ -253,7 +254,8 @@ impl Log {
         }
         self.write(&mut [IoSlice::new(bytes)], now)?;
         for (header, batch) in Batches::new(bytes).flatten() {
-            self.epochs_dirty |= self.epochs.assign(header.partition_leader_epoch, header.base_offset);
+            let changed = self.epochs.assign(header.partition_leader_epoch, header.base_offset);
+            self.epochs_changes.note(changed);
             self.record(&header, header.base_offset, batch)?;
         }
         Ok(())
@@ -294,7 +296,7 @@ impl Log {
             Self::create_index_files(&self.active.segment)?;
             self.active.exists = true;
             self.active.created = now;
-            self.names_dirty = true;
+            self.names_changes.note(true);
         }
         Ok(file)
     }

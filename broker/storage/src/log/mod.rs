@@ -9,6 +9,7 @@
 
 mod active;
 mod append;
+mod changes;
 mod open;
 mod producer_state;
 mod read;
@@ -48,6 +49,11 @@ use crate::partition_metadata;
 use crate::producers::Producers;
 use crate::segment::{Folder, Segment};
 use active::Active;
+use changes::Changes;
+
+/// After a truncation the checkpoint that is on its way may hold the recovery point from before; the one after it
+/// cannot, since they are written one at a time.
+pub(crate) const CHECKPOINTS_AFTER_TRUNCATION: u8 = 2;
 
 /// The greatest timestamp of a segment and the last offset of the batch that brought it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +85,8 @@ pub struct Log {
     active: Active,
     log_start_offset: Offset,
     epochs: Epochs,
-    /// Whether the epochs differ from their file.
-    epochs_dirty: bool,
+    /// Changes of the epochs that their file may lack.
+    epochs_changes: Changes,
     producers: Producers,
     /// The offset of the newest snapshot that was written, and whether a segment begins there.
     snapshot_offset: Option<Offset>,
@@ -91,9 +97,10 @@ pub struct Log {
     /// Bytes appended since the last sync was planned.
     dirty_bytes: u64,
     /// Files created, renamed or removed since the folder was last synced.
-    names_dirty: bool,
-    /// Whether `truncation-checkpoint` stands in the folder.
-    truncation_noted: bool,
+    names_changes: Changes,
+    /// How often the directory's checkpoint must still be stored before `truncation-checkpoint` may go; 0 when
+    /// there is no such file.
+    truncation_noted: u8,
     failed: bool,
 }
 
@@ -143,14 +150,14 @@ impl Log {
             sealed: VecDeque::new(),
             log_start_offset: start,
             epochs: Epochs::default(),
-            epochs_dirty: false,
+            epochs_changes: Changes::default(),
             producers: Producers::default(),
             snapshot_offset: None,
             recovery_point: start,
             synced_offset: start,
             dirty_bytes: 0,
-            names_dirty: false,
-            truncation_noted: false,
+            names_changes: Changes::default(),
+            truncation_noted: 0,
             failed: false,
         }
     }
@@ -264,7 +271,8 @@ impl Log {
     /// Notes that this broker leads with `epoch` from the log's end on. Must precede the first append of the
     /// epoch (KAFKA-7415).
     pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
-        self.epochs_dirty |= self.epochs.assign(epoch, self.log_end_offset());
+        let changed = self.epochs.assign(epoch, self.log_end_offset());
+        self.epochs_changes.note(changed);
     }
 
     /// Idempotent producers that the log remembers.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use protocol::id::{LeaderEpoch, Offset, Timestamp, TopicId};
 
 use super::active::Active;
+use super::changes::Changes;
 use super::recover::recover;
-use super::{Log, MaxTimestamp, Sealed};
+use super::{CHECKPOINTS_AFTER_TRUNCATION, Log, MaxTimestamp, Sealed};
 use crate::config::LogConfig;
 use crate::epochs::Epochs;
 use crate::error::Error;
@@ -156,14 +157,14 @@ impl Log {
             config,
             log_start_offset: state.log_start_offset,
             epochs: Epochs::from_entries(state.epochs.iter().copied()),
-            epochs_dirty: false,
+            epochs_changes: Changes::default(),
             producers,
             snapshot_offset: state.active_exists.then_some(end),
             recovery_point: end,
             synced_offset: end,
             dirty_bytes: 0,
-            names_dirty: false,
-            truncation_noted: state.truncation_noted,
+            names_changes: Changes::default(),
+            truncation_noted: if state.truncation_noted { CHECKPOINTS_AFTER_TRUNCATION } else { 0 },
             failed: false,
         })
     }
@@ -172,7 +173,9 @@ impl Log {
     /// nothing was appended since; `None` otherwise.
     #[must_use]
     pub fn clean_state(&self) -> Option<CleanState> {
-        let settled = self.recovery_point == self.log_end_offset() && !self.epochs_dirty && !self.names_dirty;
+        let settled = self.recovery_point == self.log_end_offset()
+            && !self.epochs_changes.pending()
+            && !self.names_changes.pending();
         let indexed = self.active.offsets.written() == self.active.offsets.len()
             && self.active.times.written() == self.active.times.len()
             && self.active.newest_time_entry == self.active.max_timestamp.timestamp.0.max(-1);
@@ -199,7 +202,7 @@ impl Log {
             created: active.created,
             epochs: self.epochs.entries().to_vec(),
             producers: if self.producers.len() == 0 { Vec::new() } else { encode_snapshot(&self.producers) },
-            truncation_noted: self.truncation_noted,
+            truncation_noted: self.truncation_noted > 0,
         })
     }
 

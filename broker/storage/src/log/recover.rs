@@ -14,7 +14,7 @@ use protocol::records::crc_matches;
 
 use super::active::Active;
 use super::scan::{self, Step};
-use super::{Log, MaxTimestamp, Sealed};
+use super::{CHECKPOINTS_AFTER_TRUNCATION, Log, MaxTimestamp, Sealed};
 use crate::checkpoint;
 use crate::config::LogConfig;
 use crate::disk::{Entry, Wait, read_file};
@@ -62,7 +62,7 @@ pub(super) fn recover(
     let first = segments.first().map_or(log_start_offset, |first| first.0);
     let mut log = Log::empty(files, directory, topic_id, config, first, now);
     log.log_start_offset = first.max(log_start_offset);
-    log.truncation_noted = noted.is_some();
+    log.truncation_noted = if noted.is_some() { CHECKPOINTS_AFTER_TRUNCATION } else { 0 };
     let mut recovery = Recovery { log, report: RecoveryReport::default(), recovery_point };
     recovery.load_epochs()?;
     recovery.load_segments(&segments, now)?;
@@ -318,8 +318,8 @@ impl Recovery {
         self.fill_epochs()?;
         let log = &mut self.log;
         log.epochs.truncate_start(log.log_start_offset.min(end));
-        log.epochs_dirty = true;
-        log.names_dirty = true;
+        log.epochs_changes.note(true);
+        log.names_changes.note(true);
         log.recovery_point = self.recovery_point.min(end);
         log.synced_offset = log.recovery_point;
         self.report.lost_records = self.recovery_point.0.saturating_sub(end.0).max(0).unsigned_abs();

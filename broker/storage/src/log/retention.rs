@@ -16,7 +16,8 @@ impl Log {
         let start = start.min(self.log_end_offset());
         if start > self.log_start_offset {
             self.log_start_offset = start;
-            self.epochs_dirty |= self.epochs.truncate_start(start);
+            let changed = self.epochs.truncate_start(start);
+            self.epochs_changes.note(changed);
         }
     }
 
@@ -75,7 +76,7 @@ impl Log {
         let sync = |log: &Self| {
             log.files.disk().sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))
         };
-        if self.names_dirty {
+        if self.names_changes.pending() {
             // The active segment's name must not vanish after its predecessors: offsets would begin anew.
             sync(self)?;
         }
@@ -91,7 +92,7 @@ impl Log {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("rename", &snapshot, error)),
         }
-        self.names_dirty = false;
+        self.names_changes.saved(self.names_changes.version());
         // One at a time, so that a crash cannot bring back a segment below one that stays removed.
         sync(self)?;
         self.set_log_start_offset(end);

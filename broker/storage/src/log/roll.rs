@@ -89,7 +89,7 @@ impl Log {
         let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
         let bytes = encode_snapshot(&self.producers);
         write_new(self.files.disk(), &path, &bytes).map_err(|e| Error::io("write", &path, e))?;
-        self.names_dirty = true;
+        self.names_changes.note(true);
         let old = self.snapshot_offset.replace(offset);
         self.drop_snapshot(old)
     }

@@ -41,9 +41,11 @@ pub struct SyncPlan {
     files: Arc<OpenFiles>,
     folder: Arc<Folder>,
     sync_names: bool,
+    names_version: u64,
     segments: Vec<SegmentSync>,
     snapshot: Option<Vec<u8>>,
     epochs: Option<String>,
+    epochs_version: u64,
     /// Index entries that the files hold afterwards, for the segment with this base offset.
     written: (Offset, usize, usize),
 }
@@ -140,15 +142,17 @@ impl SegmentSync {
 
 impl Log {
     /// What has to be synced now; `None` when nothing has. Run it outside the lock, then give it to
-    /// [`Log::synced`]. A failure must go to [`Log::set_offline`] of every log in the directory.
+    /// [`Log::synced`]. A failure must go to [`Log::set_offline`] of every log in the directory, unless only the disk
+    /// is full: then nothing is noted, and the next plan has all of it to do again.
     pub fn unsynced(&mut self, depth: Depth) -> Option<SyncPlan> {
         let up_to = self.log_end_offset();
         let done = match depth {
             Depth::Batches => self.synced_offset,
             Depth::Checkpoint => self.recovery_point,
         };
-        let nothing =
-            done >= up_to && !(depth == Depth::Checkpoint && (self.epochs_dirty || self.names_dirty));
+        let nothing = done >= up_to
+            && !(depth == Depth::Checkpoint
+                && (self.epochs_changes.pending() || self.names_changes.pending()));
         if self.failed || nothing {
             return None;
         }
@@ -176,10 +180,12 @@ impl Log {
             generation: self.folder.generation(),
             files: Arc::clone(&self.files),
             folder: Arc::clone(&self.folder),
-            sync_names: std::mem::take(&mut self.names_dirty),
+            sync_names: self.names_changes.pending(),
+            names_version: self.names_changes.version(),
             segments,
             snapshot: write_snapshot.then(|| encode_snapshot(&self.producers)),
-            epochs: (checkpoint && std::mem::take(&mut self.epochs_dirty)).then(|| self.epochs.encode()),
+            epochs: (checkpoint && self.epochs_changes.pending()).then(|| self.epochs.encode()),
+            epochs_version: self.epochs_changes.version(),
             written: (self.active.segment.base_offset(), self.active.offsets.len(), self.active.times.len()),
         })
     }
@@ -205,10 +211,12 @@ impl Log {
             return Ok(());
         }
         self.synced_offset = self.synced_offset.max(plan.up_to);
+        self.names_changes.saved(plan.names_version);
         if plan.depth == Depth::Batches {
             return Ok(());
         }
         self.recovery_point = self.recovery_point.max(plan.up_to);
+        self.epochs_changes.saved(plan.epochs_version);
         let (base_offset, offsets, times) = plan.written;
         if base_offset == self.active.segment.base_offset() && offsets > self.active.offsets.written() {
             self.active.offsets.note_written(offsets);
@@ -225,13 +233,15 @@ impl Log {
         self.note(result)
     }
 
-    /// The recovery point stands in the directory's checkpoint now, so the one that a truncation left in the
-    /// folder has done its work.
+    /// The directory's checkpoint was stored with this log's recovery point. Checkpoints must be stored one at a
+    /// time: after the second one the recovery point that a truncation left in the folder has done its work.
     ///
     /// # Errors
     /// When the file cannot be removed.
     pub fn recovery_point_stored(&mut self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.truncation_noted) {
+        let before = self.truncation_noted;
+        self.truncation_noted = before.saturating_sub(1);
+        if before != 1 {
             return Ok(());
         }
         let path = self.folder.join(names::TRUNCATION_CHECKPOINT);

@@ -552,3 +552,30 @@ fn files_full_of_rubbish_do_no_harm() {
         }
     }
 }
+
+#[test]
+fn a_sync_from_before_a_truncation_changes_nothing() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, LogConfig { segment_bytes: 1 << 20, ..small() });
+    for i in 0..60 {
+        append(&mut log, 0, produced(1, 0, i, 1)).unwrap();
+    }
+    let plan = log.unsynced(Depth::Checkpoint).unwrap();
+    log.truncate_to(Offset(20), NOW).unwrap();
+    for i in 20..90 {
+        append(&mut log, 1, batch(1, 70, i)).unwrap();
+    }
+    plan.run().unwrap();
+    log.synced(&plan).unwrap();
+    assert!(log.recovery_point() <= Offset(20) && log.synced_offset() <= Offset(20));
+    assert!(!names(&disk).contains(&"00000000000000000060.snapshot".to_owned()));
+    checkpoint(&mut log);
+    assert_eq!(log.recovery_point(), Offset(90));
+    let state = log.close_clean().unwrap();
+    let (log, _) =
+        Log::open(&open_files(&disk), Path::new(FOLDER), small(), Start::Clean(state), NOW).unwrap();
+    assert_eq!(read_all(&log, 0, 300).len(), 90);
+    for from in [5, 25, 55, 85] {
+        assert_eq!(read_all(&log, from, 300)[0].0, from);
+    }
+}

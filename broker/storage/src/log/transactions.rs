@@ -114,7 +114,7 @@ impl Log {
         let segment = Arc::clone(&self.active.segment);
         let last_stable_offset = self.stable_offset_after(completed);
         let result = self.restore_aborted(&segment, completed, last_stable_offset);
-        self.names_dirty = true;
+        self.names_changes.note(true);
         self.note(result)
     }
 

@@ -12,7 +12,7 @@ use protocol::id::{Offset, Timestamp};
 
 use super::active::Active;
 use super::scan::{self, Step};
-use super::{Log, MaxTimestamp, Sealed};
+use super::{CHECKPOINTS_AFTER_TRUNCATION, Log, MaxTimestamp, Sealed};
 use crate::checkpoint;
 use crate::disk::Wait;
 use crate::error::Error;
@@ -34,8 +34,12 @@ impl Log {
         if end < self.first_offset() {
             return self.truncate_fully(end.max(Offset(0)), now);
         }
+        let begun = self.begin_cut(end);
+        self.note(begun)?;
         let result = self.cut(end, now);
-        self.note(result)
+        // Half a truncation is no state to go on from, also when only the disk is full.
+        self.failed |= result.is_err();
+        result
     }
 
     /// Empties the log: the next record gets `start`.
@@ -44,8 +48,13 @@ impl Log {
     /// What the disk says; the log is offline then.
     pub fn truncate_fully(&mut self, start: Offset, now: Timestamp) -> Result<Vec<PathBuf>, Error> {
         self.check_online()?;
+        // Nothing that is there now is believed after a crash in here, so that files whose removal was lost are
+        // checked for what lies between them.
+        let begun = self.begin_cut(start.min(self.first_offset()));
+        self.note(begun)?;
         let result = self.cut_all(start, now);
-        self.note(result)
+        self.failed |= result.is_err();
+        result
     }
 
     /// Where the oldest segment begins.
@@ -54,7 +63,6 @@ impl Log {
     }
 
     fn cut(&mut self, end: Offset, now: Timestamp) -> Result<Vec<PathBuf>, Error> {
-        self.begin_cut(end)?;
         let mut removed = Vec::new();
         while end <= self.active.segment.base_offset() {
             let Some(sealed) = self.sealed.pop_back() else { break };
@@ -70,9 +78,6 @@ impl Log {
     }
 
     fn cut_all(&mut self, start: Offset, now: Timestamp) -> Result<Vec<PathBuf>, Error> {
-        // Nothing that is there now is believed after a crash in here, so that files whose removal was lost are
-        // checked for what lies between them.
-        self.begin_cut(start.min(self.first_offset()))?;
         let next = Active::new(Segment::new(start, &self.folder, &self.files), now);
         let is_above = start > self.log_end_offset();
         // The file makes the start known to whoever opens the log next. Where no old file bears its name it comes
@@ -114,7 +119,7 @@ impl Log {
         self.folder.begin_generation();
         let path = self.folder.join(names::TRUNCATION_CHECKPOINT);
         checkpoint::write_one(self.files.disk(), &path, self.recovery_point)?;
-        self.truncation_noted = true;
+        self.truncation_noted = CHECKPOINTS_AFTER_TRUNCATION;
         Ok(())
     }
 
@@ -122,14 +127,14 @@ impl Log {
     fn end_cut(&mut self) -> Result<(), Error> {
         let end = self.log_end_offset();
         self.epochs.truncate_end(end);
-        self.epochs_dirty = true;
+        self.epochs_changes.note(true);
         self.log_start_offset = self.log_start_offset.min(end);
         self.recovery_point = self.recovery_point.min(end);
         self.synced_offset = self.synced_offset.min(end);
         self.restore_producers()?;
         let path = self.path();
         self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
-        self.names_dirty = false;
+        self.names_changes.saved(self.names_changes.version());
         Ok(())
     }
 
