@@ -312,6 +312,15 @@ fn admit<'a>(
     let rules =
         CheckRules { now: now.wall, zstd_allowed: head.api_version >= ZSTD_FROM, ..hosted.settings.check };
     check(records, &rules, checked).map_err(Refusal::Batch)?;
+    let transactional = checked.last().is_some_and(|batch| batch.header.attributes.is_transactional());
+    if transactional {
+        checked.clear();
+        // Nobody may write for a transaction that the request does not name, and none is open that it could name.
+        return Err(Refusal::Code(match head.transactional_id {
+            None => ErrorCode::TransactionalIdAuthorizationFailed,
+            Some(_) => ErrorCode::InvalidTxnState,
+        }));
+    }
     Ok(Arc::clone(partition))
 }
 

@@ -83,7 +83,21 @@ pub(crate) struct Segment {
     damaged: AtomicBool,
     /// Whether the file's content was found to fit the index, which is checked once when it is first used.
     checked: AtomicBool,
+    /// What an earlier run wrote is proven batch by batch before it is first served.
+    proof: Mutex<Proof>,
 }
+
+/// Which bytes of a segment may be served.
+#[derive(Debug, Default)]
+struct Proof {
+    /// Bytes below were on disk when the log was opened; the others this process has written.
+    found_bytes: u32,
+    /// Of those, ranges whose batches match their CRC, apart from each other and in order.
+    proven: Vec<(u32, u32)>,
+}
+
+/// Ranges that a segment remembers as proven; beyond that it forgets the first and proves it anew when it is asked for.
+const PROVEN_RANGES_MAX: usize = 64;
 
 /// The place of an open file, which the clock of [`OpenFiles`] may empty.
 #[derive(Debug, Default)]
@@ -104,7 +118,40 @@ impl Segment {
             deleted: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             checked: AtomicBool::new(false),
+            proof: Mutex::default(),
         })
+    }
+
+    /// An earlier run wrote the first `bytes` of the file.
+    pub(crate) fn found(&self, bytes: u32) {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner).found_bytes = bytes;
+    }
+
+    /// The part of a range that has to be proven before it is served; `None` when nothing has.
+    pub(crate) fn unproven(&self, start: u32, end: u32) -> Option<(u32, u32)> {
+        let proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = end.min(proof.found_bytes);
+        let known = proof.proven.iter().any(|(from, to)| *from <= start && found <= *to);
+        // To the end of the range, which is the end of a batch; that of what was found need not be.
+        (start < found && !known).then_some((start, end))
+    }
+
+    /// Every batch of a range matches its CRC.
+    pub(crate) fn proven(&self, start: u32, end: u32) {
+        let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut from, mut to) = (start, end);
+        proof.proven.retain(|known| {
+            let apart = known.1 < from || to < known.0;
+            if !apart {
+                (from, to) = (from.min(known.0), to.max(known.1));
+            }
+            apart
+        });
+        let place = proof.proven.partition_point(|known| known.0 < from);
+        proof.proven.insert(place, (from, to));
+        if proof.proven.len() > PROVEN_RANGES_MAX {
+            proof.proven.remove(0);
+        }
     }
 
     pub(crate) const fn base_offset(&self) -> Offset {

@@ -187,6 +187,10 @@ impl Controller {
         };
         match resource_type {
             ResourceType::Topic if name.is_empty() => invalid("Default topic resources are not allowed."),
+            ResourceType::Topic if super::topic_name_problem(name).is_some() => {
+                let message = super::topic_name_problem(name).unwrap_or_default();
+                Err(Rejection::new(ErrorCode::InvalidTopicException, message))
+            }
             ResourceType::Topic if self.image.topic(name).is_none() => Err(Rejection::new(
                 ErrorCode::UnknownTopicOrPartition,
                 format!("The topic '{name}' does not exist."),

@@ -13,8 +13,9 @@ use raft::eraftpb::{
     Entry as RaftEntry, EntryType, Message as RaftMessage, MessageType, Snapshot, SnapshotMetadata,
 };
 
-/// Version 1 has the voters' directories (KIP-853).
-pub(super) const LEADER_CHANGE_VERSION: i16 = 1;
+/// Version 1 would have the voters' directories (KIP-853), which the records of the voters have too; version 0 is what
+/// DumpLogSegments of Kafka 4.3 reads.
+pub(super) const LEADER_CHANGE_VERSION: i16 = 0;
 
 pub(super) fn leader_change_bytes(message: &LeaderChangeMessage) -> Vec<u8> {
     let mut writer = Writer::with_capacity(64);

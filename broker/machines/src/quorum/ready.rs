@@ -144,7 +144,8 @@ impl Quorum {
         }
         let voter = |replica: &super::ReplicaKey| Voter {
             voter_id: replica.id,
-            voter_directory_id: replica.directory_id,
+            // The directories are in the voters' own records; this form of the record has none.
+            voter_directory_id: protocol::id::DirectoryId::ZERO,
         };
         let message = LeaderChangeMessage {
             version: codec::LEADER_CHANGE_VERSION,

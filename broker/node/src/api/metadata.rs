@@ -1,5 +1,6 @@
 //! Metadata (3): topics with their partitions, leaders and ids, and where the brokers are.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use machines::controller::{CreateTopic, topic_name_problem};
@@ -40,9 +41,10 @@ pub(super) fn handle(mut call: Call<'_>, reader: Reader<'_>) -> Result<Handled, 
     let with_operations = request.include_topic_authorized_operations;
     // Version 0 has no way to ask for no topic: an empty list means all.
     let topics = match &request.topics {
-        Some(wanted) if version > 0 || !wanted.is_empty() => {
-            wanted.iter().map(|topic| describe_wanted(&image, topic, with_operations)).collect()
-        }
+        Some(wanted) if version > 0 || !wanted.is_empty() => distinct(wanted)
+            .into_iter()
+            .map(|topic| describe_wanted(&image, topic, with_operations))
+            .collect(),
         _ => image.topics().map(|topic| describe(&image, topic, with_operations)).collect(),
     };
     let cluster_authorized_operations =
@@ -71,6 +73,12 @@ fn to_create(call: &Call<'_>, image: &MetadataImage, request: &MetadataRequest) 
         }
     }
     (!missing.is_empty()).then_some(missing)
+}
+
+/// Each topic once, as Kafka answers.
+fn distinct(wanted: &[MetadataRequestTopic]) -> Vec<&MetadataRequestTopic> {
+    let mut seen = BTreeSet::new();
+    wanted.iter().filter(|topic| seen.insert((&topic.name, topic.topic_id))).collect()
 }
 
 fn describe_wanted(

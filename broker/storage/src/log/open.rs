@@ -119,7 +119,11 @@ impl Log {
         let Some((last, sealed)) = state.segments.split_last() else {
             return Err(Error::corrupt(directory, "the clean marker names no segment"));
         };
-        let segment = |state: &SegmentState| Segment::new(state.base_offset, &folder, files);
+        let segment = |state: &SegmentState| {
+            let segment = Segment::new(state.base_offset, &folder, files);
+            segment.found(state.size);
+            segment
+        };
         let maximum = |state: &SegmentState| MaxTimestamp {
             timestamp: state.max_timestamp,
             offset: state.max_timestamp_offset,

@@ -105,6 +105,7 @@ impl Recovery {
         for (i, (base_offset, len)) in segments.iter().enumerate() {
             let next = segments.get(i + 1).map(|next| next.0);
             let segment = Segment::new(*base_offset, &self.log.folder, &self.log.files);
+            segment.found(u32::try_from(*len).unwrap_or(u32::MAX));
             let end = self.log.log_end_offset();
             if i > 0 && *base_offset > self.recovery_point && !follows(end, *base_offset) {
                 return self.drop_segments(&segments[i..]);
