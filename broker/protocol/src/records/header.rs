@@ -241,6 +241,9 @@ fn field<const N: usize>(header: &[u8; BATCH_OVERHEAD], at: usize) -> [u8; N] {
 }
 
 /// CRC-32C of a batch as its header should have it; `None` for fewer bytes than a header.
+///
+/// The crate crc32c takes 12 ns for 100 bytes, 0.72 us for 16 KiB and 18 us for 512 KiB; crc-fast takes 9 ns,
+/// 0.30 us and 9 us, about 4 % of what an append of 16 KiB costs, and brings five crates more.
 #[must_use]
 pub fn compute_crc(batch: &[u8]) -> Option<u32> {
     batch.get(ATTRIBUTES_AT..).filter(|_| batch.len() >= BATCH_OVERHEAD).map(crc32c::crc32c)
