@@ -480,6 +480,40 @@ fn lz4_frames_of_every_kind_are_read() {
     }
 }
 
+/// Bytes that do not repeat, each under a mask.
+fn noise(length: usize, mask: u8) -> Vec<u8> {
+    let mut seed = 1_u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0] & mask
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn lz4_blocks_refer_past_stored_ones() {
+    use lz4_flex::frame::{BlockMode, FrameEncoder, FrameInfo};
+    use std::io::Write;
+    // A block for each of three records: the first two are stored, the third is the first again.
+    let mut long = noise(60_100, 0xff);
+    let short = long.split_off(60_000);
+    let info = FrameInfo::new().block_mode(BlockMode::Linked);
+    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+    let mut builder = BatchBuilder::new();
+    for value in [&long, &short, &long] {
+        let before = builder.size_in_bytes();
+        builder.push(NOW, None, Some(value), &[]);
+        let sound = builder.clone().build().unwrap();
+        encoder.write_all(&sound[before..]).unwrap();
+        encoder.flush().unwrap();
+    }
+    let frame = encoder.finish().unwrap();
+    assert!(frame.len() < 61_000, "the third block refers to the first");
+    let mut bytes = around(&frame, 3, Compression::Lz4);
+    accepted(&mut bytes, &strict());
+    assert_eq!(read(&bytes)[2].1.2, Some(long));
+}
+
 #[test]
 fn gzip_members_and_names_are_read() {
     use std::io::Write;
@@ -502,12 +536,7 @@ fn gzip_members_and_names_are_read() {
 
 #[test]
 fn records_larger_than_every_buffer_are_walked() {
-    let mut seed = 1_u32;
-    let mut noise = || {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        seed.to_be_bytes()[0] & 0x3f
-    };
-    let large: Vec<u8> = (0..3 << 20).map(|_| noise()).collect();
+    let large = noise(3 << 20, 0x3f);
     for compression in Compression::ALL {
         let mut builder = BatchBuilder::new().compression(compression, None);
         builder.push(NOW, Some(b"a"), Some(b"small"), &[]);
