@@ -17,7 +17,7 @@ def main():
     parser.add_argument("--against", choices=["gregor", "kafka"], default="gregor")
     parser.add_argument("--suite", choices=SUITES, action="append", help="only these suites")
     parser.add_argument("--only", help="only scenarios whose name contains this text")
-    parser.add_argument("--short", action="store_true", help="accepted: this part has one form")
+    parser.add_argument("--long", action="store_true", help="accepted: this part has one form")
     options = parser.parse_args()
     report = Report(options.only)
     with tempfile.TemporaryDirectory(prefix="gregor-clients-") as directory:

@@ -67,10 +67,10 @@ def main():
     parser = argparse.ArgumentParser(prog="e2e/parts/disk")
     parser.add_argument("--against", choices=["gregor", "kafka"], default="gregor")
     parser.add_argument("--only", help="only scenarios whose name contains this text")
-    parser.add_argument("--short", action="store_true", help=f"{SHORT_ROUNDS} rounds of kill -9")
-    parser.add_argument("--rounds", type=int, default=None, help=f"rounds of kill -9 (default {LONG_ROUNDS})")
+    parser.add_argument("--long", action="store_true", help=f"{LONG_ROUNDS} rounds of kill -9")
+    parser.add_argument("--rounds", type=int, default=None, help=f"rounds of kill -9 (default {SHORT_ROUNDS})")
     options = parser.parse_args()
-    rounds = options.rounds or (SHORT_ROUNDS if options.short else LONG_ROUNDS)
+    rounds = options.rounds or (LONG_ROUNDS if options.long else SHORT_ROUNDS)
     report = Report(options.only)
     with tempfile.TemporaryDirectory(prefix="gregor-disk-") as directory:
         jvm = Jvm()
