@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use node::config::{Config, FILE_BYTES_MAX, Problem};
@@ -21,12 +22,17 @@ pub(super) fn dev(flags: &Dev) -> Result<Config, String> {
     Config::dev(&flags.overrides()).map(advertised).map_err(|problems| report(&problems))
 }
 
+/// The file's text. Files that are not UTF-8 are read as ISO-8859-1, which is what Java takes them for.
 fn read(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > FILE_BYTES_MAX as u64 {
+    let mut bytes = Vec::new();
+    // A pipe or a device has no size to look at, so the bound is kept while reading.
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > FILE_BYTES_MAX {
         return Err(format!("it is larger than {FILE_BYTES_MAX} bytes, so it is no configuration"));
     }
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
 }
 
 /// One line for each problem, and a first one that counts them where there are several.

@@ -53,6 +53,14 @@ fn a_broker_takes_file_and_overrides() {
 }
 
 #[test]
+fn a_file_that_is_not_utf8_is_read_as_java_reads_it() {
+    let mut file = file("node.id=1\n");
+    file.write_all(b"# \xe9t\xe9\nlog.dirs=/d\xe9\n").unwrap();
+    let (_, _, errors) = gregor(&["broker", "--config", file.path().to_str().unwrap()]);
+    assert!(errors.contains("[\"/d\u{e9}\"]"), "{errors}");
+}
+
+#[test]
 fn wrong_configuration_is_told_whole() {
     let file = file("node.id=x\nlog.dirz=/x\n");
     let path = file.path().to_str().unwrap();
@@ -69,6 +77,9 @@ fn wrong_configuration_is_told_whole() {
     let (code, _, errors) = gregor(&["broker", "--config", "/no/such/file"]);
     assert_eq!(code, 2);
     assert_eq!(errors, "gregor: cannot read /no/such/file: No such file or directory (os error 2)\n");
+    let (code, _, errors) = gregor(&["broker", "--config", "/dev/zero"]);
+    assert_eq!(code, 2);
+    assert!(errors.starts_with("gregor: cannot read /dev/zero: it is larger than"), "{errors}");
 }
 
 #[test]

@@ -108,3 +108,26 @@ impl AsyncWrite for Timed {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_connection_ends_and_a_moving_one_goes_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut timed = Timed::new(stream, Duration::from_millis(100), None);
+        let first = timed.deadline.deadline();
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(timed.read(&mut [0]).await.unwrap(), 1);
+        let moved = timed.deadline.deadline();
+        assert!(moved > first, "a byte moves the deadline");
+        let error = timed.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(Instant::now() >= moved);
+    }
+}

@@ -81,6 +81,7 @@ fn counters_become_samples() {
     let shard = broker.metrics.shard(0);
     shard.request(ApiKey::Produce);
     shard.answered(ApiKey::Produce, 3_000_000);
+    shard.answered(ApiKey::Produce, 20_000_000);
     shard.error(ApiKey::Produce, ErrorCode::NotLeaderOrFollower);
     shard.sent_bytes.add(77);
     shard.sync_ns.add(1_500_000_000);
@@ -91,8 +92,9 @@ fn counters_become_samples() {
         "gregor_requests_total{api=\"Produce\"} 1",
         "gregor_request_duration_seconds_bucket{api=\"Produce\",le=\"0.0025\"} 0",
         "gregor_request_duration_seconds_bucket{api=\"Produce\",le=\"0.005\"} 1",
-        "gregor_request_duration_seconds_bucket{api=\"Produce\",le=\"+Inf\"} 1",
-        "gregor_request_duration_seconds_sum{api=\"Produce\"} 0.003",
+        "gregor_request_duration_seconds_bucket{api=\"Produce\",le=\"0.025\"} 2",
+        "gregor_request_duration_seconds_bucket{api=\"Produce\",le=\"+Inf\"} 2",
+        "gregor_request_duration_seconds_sum{api=\"Produce\"} 0.023",
         "gregor_request_errors_total{api=\"Produce\",error=\"NOT_LEADER_OR_FOLLOWER\"} 1",
         "gregor_network_transmit_bytes_total 77",
         "gregor_log_sync_seconds_total 1.5",

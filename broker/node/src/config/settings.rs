@@ -268,6 +268,7 @@ impl Config {
     }
 
     fn checked(values: Values, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+        check_quorum(&mut Typed::new(&values, &mut problems));
         let config = Self::build(values, &mut problems);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
@@ -322,6 +323,40 @@ fn node_id(typed: &mut Typed<'_>) -> BrokerId {
         _ => {}
     }
     BrokerId(both.0.unwrap_or(-1))
+}
+
+/// Refuses what asks for other processes of the quorum: a broker that ran on alone would be a cluster of its own
+/// beside the one that was meant.
+fn check_quorum(typed: &mut Typed<'_>) {
+    let roles = typed.list("process.roles");
+    if roles.len() < 2 {
+        let why =
+            "must be broker,controller: every broker is also a voter, and there are no controllers apart";
+        typed.wrong("process.roles", why.to_owned());
+    }
+    let node_id = typed.limit::<i32>("node.id");
+    let voters = typed.list("controller.quorum.voters");
+    for voter in &voters {
+        let id = voter.split_once('@').filter(|(_, address)| split_host_port(address).is_ok());
+        match id.and_then(|(id, _)| id.parse::<i32>().ok()) {
+            None => {
+                let message = format!("{voter:?} must be ID@HOST:PORT, such as 1@localhost:9093");
+                typed.wrong("controller.quorum.voters", message);
+            }
+            id if voters.len() == 1 && id != node_id => {
+                typed.wrong("controller.quorum.voters", "names another broker than this node.id".to_owned());
+            }
+            Some(_) => {}
+        }
+    }
+    for key in ["controller.quorum.voters", "controller.quorum.bootstrap.servers"] {
+        if typed.list(key).len() > 1 {
+            typed.wrong(
+                key,
+                "clusters of several brokers come with replication, in a later version".to_owned(),
+            );
+        }
+    }
 }
 
 fn cluster_id(typed: &mut Typed<'_>) -> Option<Uuid> {
@@ -433,10 +468,10 @@ fn client_listeners(typed: &mut Typed<'_>) -> Vec<Listener> {
     listeners
 }
 
-/// Two listeners may share a port when one is bound to IPv4 and the other to IPv6, or to two addresses (KIP-797).
+/// Two listeners may share a port only when one is bound to an IPv4 address and the other to an IPv6 one (KIP-797).
 fn same_family(one: &Listener, other: &Listener) -> bool {
     match (one.host.parse::<IpAddr>(), other.host.parse::<IpAddr>()) {
-        (Ok(one), Ok(other)) => one == other || one.is_ipv4() == other.is_ipv4(),
+        (Ok(one), Ok(other)) => one.is_ipv4() == other.is_ipv4(),
         _ => true,
     }
 }

@@ -82,7 +82,7 @@ fn kafkas_stock_file_starts() {
 fn a_second_file_of_kafkas_starts() {
     let config = load(
         "process.roles=broker,controller\nnode.id=3\n\
-         controller.quorum.voters=1@localhost:19193,2@localhost:19293,3@localhost:19393\n\
+         controller.quorum.voters=3@localhost:19393\n\
          listeners=PLAINTEXT://localhost:19392,CONTROLLER://localhost:19393\n\
          advertised.listeners=PLAINTEXT://localhost:19392\ncontroller.listener.names=CONTROLLER\n\
          listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\nlog.dirs=/data/3\n\
@@ -113,6 +113,14 @@ fn everything_wrong_is_said_at_once() {
 fn problems_name_line_and_remedy() {
     for (text, expected) in [
         ("", "configuration: node.id: is missing; give each broker its own number, such as node.id=1"),
+        ("node.id=1\nprocess.roles=broker", "process.roles=broker: must be broker,controller: every broker"),
+        (
+            "node.id=1\ncontroller.quorum.voters=1@a:1,2@b:1",
+            "clusters of several brokers come with replication",
+        ),
+        ("node.id=1\ncontroller.quorum.bootstrap.servers=a:1,b:1", "clusters of several brokers come with"),
+        ("node.id=1\ncontroller.quorum.voters=2@a:1", "names another broker than this node.id"),
+        ("node.id=1\ncontroller.quorum.voters=a:1", "\"a:1\" must be ID@HOST:PORT"),
         ("node.id=1\nnode.id=2", "server.properties:2: node.id: line 1 sets it already"),
         ("node.id=1\nbroker.id=2", "server.properties:1: node.id=1: differs from broker.id=2"),
         ("node.id=1\nfoo.qux.bar=2", "unknown key; `gregor config` lists all keys"),
@@ -149,6 +157,15 @@ fn problems_name_line_and_remedy() {
         assert!(said.contains(expected), "{text:?} said {said:?}, and not {expected:?}");
         assert_eq!(said.lines().count(), 1, "{text:?} said {said}");
     }
+}
+
+#[test]
+fn one_port_serves_both_kinds_of_addresses() {
+    let map = "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT";
+    let config = load(&format!("node.id=1\n{map}\nlisteners=A://127.0.0.1:92,B://[::1]:92"));
+    assert_eq!(config.listeners[1].address(), "[::1]:92");
+    let said = problems(&format!("node.id=1\n{map}\nlisteners=A://127.0.0.1:92,B://127.0.0.2:92"));
+    assert!(said.contains("A and B share port 92"), "{said}");
 }
 
 #[test]
