@@ -3,6 +3,7 @@
 
 mod hostile;
 mod network;
+mod transcripts;
 
 use super::*;
 use network::{Network, batch};
