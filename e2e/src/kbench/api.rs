@@ -10,6 +10,10 @@ use super::wire::{Connection, Cursor, request};
 
 /// How long a created topic may take to have a leader for every partition.
 const LEADERS_WAIT: Duration = Duration::from_secs(30);
+/// How long to wait before asking again, as a client does.
+const RETRY: Duration = Duration::from_millis(20);
+/// Kafka's code while a broker that was just started has no controller to ask.
+const NOT_CONTROLLER: i16 = 41;
 /// Kafka's `UNKNOWN_TOPIC_OR_PARTITION`.
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 
@@ -26,7 +30,7 @@ pub struct NewTopic {
     pub configs: Vec<(String, String)>,
 }
 
-/// Creates a topic; fails with Kafka's code and message.
+/// Creates a topic, waiting for a controller; fails with Kafka's code and message.
 pub fn create_topic(connection: &mut Connection, topic: &NewTopic) -> Result<()> {
     let mut frame = request(19, 4, |body| {
         body.length(1);
@@ -42,13 +46,17 @@ pub fn create_topic(connection: &mut Connection, topic: &NewTopic) -> Result<()>
         body.i32(60_000);
         body.i8(0);
     });
-    let mut cursor = Cursor::new(connection.call(&mut frame)?);
-    cursor.i32()?;
-    ensure!(cursor.length()? == 1, "CreateTopics answered for another number of topics");
-    cursor.string()?;
-    match cursor.i16()? {
-        0 => Ok(()),
-        code => bail!("create topic {}: error {code} {}", topic.name, cursor.string()?),
+    let started = Instant::now();
+    loop {
+        let mut cursor = Cursor::new(connection.call(&mut frame)?);
+        cursor.i32()?;
+        ensure!(cursor.length()? == 1, "CreateTopics answered for another number of topics");
+        cursor.string()?;
+        match cursor.i16()? {
+            0 => return Ok(()),
+            NOT_CONTROLLER if started.elapsed() < LEADERS_WAIT => std::thread::sleep(RETRY),
+            code => bail!("create topic {}: error {code} {}", topic.name, cursor.string()?),
+        }
     }
 }
 
@@ -94,7 +102,7 @@ pub fn leaders(broker: &str, topic: &str, partitions: i32) -> Result<Vec<String>
             "{} of {partitions} partitions of {topic} have a leader after {LEADERS_WAIT:?}",
             found.len()
         );
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(RETRY);
     }
 }
 
