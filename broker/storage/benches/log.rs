@@ -13,7 +13,7 @@ use protocol::id::{
 };
 use protocol::records::{BatchBuilder, BatchHeader, CheckedBatch};
 use storage::disk::{RealDisk, Wait};
-use storage::{Directory, Identity, Limits, Log, LogConfig, OpenFiles};
+use storage::{Depth, Directory, Identity, Limits, Log, LogConfig, OpenFiles, Start};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -147,9 +147,42 @@ fn clean_start(c: &mut Criterion) {
     group.finish();
 }
 
+/// After a kill: everything behind the recovery point is read and checked, the rest is believed.
+fn recovery(c: &mut Criterion) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut group = c.benchmark_group("recovery");
+    for (name, records) in [("1 KB batches", 10), ("16 KB batches", 150)] {
+        let path = folder.path().join(format!("v-{records}"));
+        let mut log = create(&path);
+        let mut bytes = batch(records, BatchBuilder::new());
+        let mut outcomes = Vec::new();
+        while log.size_bytes() < 256 << 20 {
+            append(&mut log, &mut bytes, &mut outcomes);
+        }
+        let end = log.log_end_offset();
+        let plan = log.unsynced(Depth::Checkpoint).unwrap();
+        plan.run().unwrap();
+        let size = log.size_bytes();
+        drop(log);
+        let files = OpenFiles::new(Arc::new(RealDisk), Limits::default());
+        let mut bench = |what: &str, recovery_point: Offset, bytes: u64| {
+            group.throughput(Throughput::Bytes(bytes));
+            group.bench_function(format!("{name}, {what}"), |b| {
+                b.iter(|| {
+                    let start = Start::Unclean { recovery_point, log_start_offset: Offset(0) };
+                    Log::open(&files, &path, LogConfig::default(), start, NOW).unwrap().0.log_end_offset()
+                });
+            });
+        };
+        bench("all synced", end, 1);
+        bench("nothing synced", Offset(0), size);
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30).measurement_time(std::time::Duration::from_secs(2));
-    targets = appends, reads, clean_start
+    targets = appends, reads, clean_start, recovery
 }
 criterion_main!(benches);
