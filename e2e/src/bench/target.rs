@@ -1,9 +1,11 @@
 //! The servers that are measured: processes of ours that are started, stopped and killed here.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -39,14 +41,6 @@ impl Kind {
             Kind::Kafka => "Kafka",
             Kind::Gregor => "Gregor",
             Kind::Floor => "floor",
-        }
-    }
-
-    fn port(self) -> u16 {
-        match self {
-            Kind::Kafka => 19_592,
-            Kind::Gregor => 19_692,
-            Kind::Floor => 19_792,
         }
     }
 }
@@ -97,10 +91,11 @@ impl Target {
             fs::remove_dir_all(&directory).with_context(|| format!("empty {}", directory.display()))?;
         }
         fs::create_dir_all(&directory)?;
-        prepare(programs, kind, &directory)?;
+        let port = free_port()?;
+        prepare(programs, kind, &directory, port)?;
         let mut target = Target {
             kind,
-            address: format!("127.0.0.1:{}", kind.port()),
+            address: format!("127.0.0.1:{port}"),
             pid: 0,
             fixed_topic: None,
             directory,
@@ -115,7 +110,7 @@ impl Target {
     pub fn exec(&mut self, programs: &Programs) -> Result<()> {
         ensure!(self.child.is_none(), "{} runs already", self.kind.name());
         let log = File::options().create(true).append(true).open(self.directory.join("log"))?;
-        let child = command(programs, self.kind, &self.directory)?
+        let child = command(programs, self.kind, &self.directory, self.port()?)?
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -133,8 +128,8 @@ impl Target {
         loop {
             let answered = Connection::open(&self.address)
                 .and_then(|mut connection| connection.call(&mut metadata_request("none")).map(|_| ()));
-            let Err(error) = answered else { return Ok(()) };
             self.assert_alive()?;
+            let Err(error) = answered else { return Ok(()) };
             ensure!(started.elapsed() < START_WAIT, "{} does not answer: {error:#}", self.kind.name());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -187,6 +182,11 @@ impl Target {
         Ok(())
     }
 
+    fn port(&self) -> Result<u16> {
+        let (_, port) = self.address.rsplit_once(':').context("an address has a port")?;
+        Ok(port.parse()?)
+    }
+
     /// The folder that holds its logs.
     pub fn data(&self) -> PathBuf {
         self.directory.join("data")
@@ -207,14 +207,29 @@ impl Drop for Target {
     }
 }
 
-fn prepare(programs: &Programs, kind: Kind, directory: &Path) -> Result<()> {
+/// A port that is free together with the one above it, below those that the kernel gives to clients. Two runs
+/// on one machine then measure their own servers and not each other's.
+fn free_port() -> Result<u16> {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 4_000).expect("below 4,000") * 2;
+    for _ in 0..4_000 {
+        let port = 20_000 + (first + TAKEN.fetch_add(2, Ordering::Relaxed)) % 8_000;
+        let both = (TcpListener::bind(("127.0.0.1", port)), TcpListener::bind(("127.0.0.1", port + 1)));
+        if let (Ok(_), Ok(_)) = both {
+            return Ok(port);
+        }
+    }
+    bail!("no two neighbouring ports are free")
+}
+
+fn prepare(programs: &Programs, kind: Kind, directory: &Path, port: u16) -> Result<()> {
     match kind {
         Kind::Floor => Ok(()),
         Kind::Kafka => {
             let status = Command::new(&programs.kafka)
                 .arg("format")
                 .arg(directory)
-                .arg(kind.port().to_string())
+                .arg(port.to_string())
                 .arg(DELETE_DELAY)
                 .status()
                 .context("format Kafka's folder")?;
@@ -222,7 +237,6 @@ fn prepare(programs: &Programs, kind: Kind, directory: &Path) -> Result<()> {
             Ok(())
         }
         Kind::Gregor => {
-            let port = kind.port();
             let properties = format!(
                 "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n{DELETE_DELAY}\n",
                 directory.join("data").display()
@@ -233,7 +247,7 @@ fn prepare(programs: &Programs, kind: Kind, directory: &Path) -> Result<()> {
 }
 
 /// A command that dies with this process, whatever ends it, so that no run leaves a server behind.
-fn command(programs: &Programs, kind: Kind, directory: &Path) -> Result<Command> {
+fn command(programs: &Programs, kind: Kind, directory: &Path, port: u16) -> Result<Command> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]);
     match kind {
@@ -246,10 +260,10 @@ fn command(programs: &Programs, kind: Kind, directory: &Path) -> Result<Command>
                 .arg("broker")
                 .arg("--config")
                 .arg(directory.join("server.properties"));
-            command.args(["--set", &format!("http.listen=127.0.0.1:{}", kind.port() + 1)]);
+            command.args(["--set", &format!("http.listen=127.0.0.1:{}", port + 1)]);
         }
         Kind::Floor => {
-            command.arg(&programs.kbench).args(["limit", "--broker", &format!("127.0.0.1:{}", kind.port())]);
+            command.arg(&programs.kbench).args(["limit", "--broker", &format!("127.0.0.1:{}", port)]);
             command.arg("--data").arg(directory.join("data"));
         }
     }
