@@ -52,13 +52,16 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     };
     runtime.spawn(beat(Arc::clone(&health), Arc::clone(&shell)));
     tracing::info!(broker = %config.node_id, listeners = %addresses(&config), "broker started");
-    if let Some(options) = dev {
-        crate::dev::start(&shell, &config, endpoint.as_ref().map(|http| http.address), options)?;
-    }
+    let dev = dev
+        .map(|options| {
+            crate::dev::start(&shell, &config, endpoint.as_ref().map(|http| http.address), options)
+        })
+        .transpose()?;
     runtime.block_on(stop_signal())?;
     tracing::info!("stopping");
     health.set_state(State::Unready("the broker is stopping".to_owned()));
     listeners.iter().for_each(tokio::task::JoinHandle::abort);
+    drop(dev);
     runtime.block_on(shell.end_connections());
     shell.stop();
     shell.node.close().context("close the logs; the next start recovers them")?;

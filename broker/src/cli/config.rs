@@ -17,9 +17,15 @@ pub(super) fn broker(flags: &Broker) -> Result<Config, String> {
     Ok(advertised(config))
 }
 
-/// The configuration of `gregor dev` without any YAML, or what to print.
+/// The configuration of `gregor dev`, that of a Cluster in its YAML included, or what to print.
 pub(super) fn dev(flags: &Dev) -> Result<Config, String> {
-    Config::dev(&flags.overrides()).map(advertised).map_err(|problems| report(&problems))
+    let overrides = flags.overrides();
+    // Flags first and alone, so that what is wrong with them is told as theirs.
+    let config = Config::dev(&overrides).map_err(|problems| report(&problems))?;
+    if flags.files.is_empty() {
+        return Ok(advertised(config));
+    }
+    crate::dev::configuration(&flags.files, &overrides).map(advertised)
 }
 
 /// The file's text. Files that are not UTF-8 are read as ISO-8859-1, which is what Java takes them for.

@@ -25,8 +25,7 @@ use flags::{Command, Flags};
 pub struct DevOptions {
     /// Files and folders of YAML that are applied, and applied again when they change.
     pub files: Vec<PathBuf>,
-    /// What flags set, as configuration pairs: they win over a Cluster's spec.config. `Config::dev` takes them
-    /// after those of the Cluster.
+    /// What flags set, as configuration pairs: they win over a Cluster's spec.config.
     pub overrides: Vec<(String, String)>,
 }
 

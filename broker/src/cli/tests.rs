@@ -39,9 +39,32 @@ fn dev_needs_no_flags() {
 
 #[test]
 fn dev_flags_become_configuration() {
-    let flags = ["dev", "--data", "/d", "--listen", "[::1]:7", "-f", "a", "-f", "b", "--set", "node.id=4"];
+    let (cluster, empty) = (file(CLUSTER), file(""));
+    let (a, b) = (cluster.path().to_str().unwrap(), empty.path().to_str().unwrap());
+    let flags = ["dev", "--data", "/d", "--listen", "[::1]:7", "-f", a, "-f", b, "--set", "node.id=4"];
     let (_, _, errors) = gregor(&flags);
-    assert_eq!(errors, "gregor: node 4 at PLAINTEXT://[::1]:7 in [\"/d\"], dev Some([\"a\", \"b\"])\n");
+    assert_eq!(
+        errors,
+        format!("gregor: node 4 at PLAINTEXT://[::1]:7 in [\"/d\"], dev Some([{a:?}, {b:?}])\n")
+    );
+}
+
+const CLUSTER: &str = "apiVersion: gregor.dev/v1alpha1\nkind: Cluster\nmetadata:\n  name: demo\nspec:\n  config:\n    \
+     num.partitions: 7\n";
+
+#[test]
+fn a_bad_manifest_is_told_and_nothing_starts() {
+    let bad = file(&CLUSTER.replace('7', "none"));
+    let path = bad.path().to_str().unwrap();
+    let (code, out, errors) = gregor(&["dev", "-f", path]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        errors.starts_with(&format!("gregor: {path}:7:21: spec.config.num.partitions: must be ")),
+        "{errors}"
+    );
+    let (code, _, errors) = gregor(&["dev", "-f", "/no/such/file.yaml"]);
+    assert_eq!(code, 2);
+    assert!(errors.starts_with("gregor: /no/such/file.yaml: cannot be read"), "{errors}");
 }
 
 #[test]

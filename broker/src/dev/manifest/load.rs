@@ -88,7 +88,7 @@ fn problems(file: &Path, mut findings: Vec<Finding>) -> Vec<Problem> {
 }
 
 /// The files that a path stands for. Hidden files in a folder are what editors leave there.
-fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+pub(in crate::dev) fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     let metadata = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
     if !metadata.is_dir() {
         return Ok(vec![path.to_owned()]);

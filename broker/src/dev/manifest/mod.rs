@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use operator_api::{Cluster, Quota, Topic};
 use serde_json::Value;
 
+pub(super) use load::files;
 pub use load::load;
 pub use yaml::Position;
 

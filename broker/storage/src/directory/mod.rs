@@ -342,10 +342,19 @@ fn create_with_parents(disk: &dyn Disk, path: &Path) -> io::Result<()> {
             let parent = path.parent().ok_or(error)?;
             create_with_parents(disk, parent)?;
             disk.create_directory(path)?;
-            disk.sync_directory(parent)
+            disk.sync_directory(containing(path))
         }
-        Ok(()) => disk.sync_directory(path.parent().unwrap_or(Path::new("/"))),
+        Ok(()) => disk.sync_directory(containing(path)),
         other => other,
+    }
+}
+
+/// The folder that a path stands in: of a relative name alone, the current one.
+fn containing(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
     }
 }
 

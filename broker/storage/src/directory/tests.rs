@@ -129,3 +129,10 @@ fn a_full_disk_is_a_state_and_a_failed_one_is_final() {
     assert_eq!(directory.measure_space(1_000).unwrap(), DirectoryState::Offline);
     assert!(directory.close_clean(BrokerEpoch(1), BTreeMap::new()).is_err());
 }
+
+#[test]
+fn a_relative_name_stands_in_the_current_folder() {
+    for (path, folder) in [("gregor-data", "."), ("a/b", "a"), ("/a", "/"), ("/", "/")] {
+        assert_eq!(super::containing(Path::new(path)), Path::new(folder));
+    }
+}
