@@ -60,6 +60,18 @@ impl Applier {
     /// # Errors
     /// The broker did not answer; what was done until then is done, and the next round does the rest.
     pub(super) fn round(&mut self, client: &mut Client, say: Say<'_>) -> Result<(), CallError> {
+        let mut silent = true;
+        self.apply(client, &mut |line| {
+            silent = false;
+            say(line);
+        })?;
+        if silent {
+            say("the files changed; all is as declared");
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, client: &mut Client, say: Say<'_>) -> Result<(), CallError> {
         let loaded = declared::read(&self.paths, &self.declared, &self.overrides);
         for problem in &loaded.problems {
             say(&problem.to_string());
