@@ -29,6 +29,7 @@ enum Operation {
     Truncate { records: i64 },
     TruncateFully,
     Retention { records: i64 },
+    Expire,
     CloseCleanly,
     Kill,
     NewEpoch,
@@ -92,6 +93,7 @@ impl Model {
                 *self = Self { base, start: base, durable: base, epoch: self.epoch + 1, ..Self::default() };
             }
             Operation::Retention { records } => self.start = (self.start + records).min(self.end()),
+            Operation::Expire => self.start = self.end(),
             Operation::Kill => {}
             Operation::NewEpoch => self.epoch += 1,
         }
@@ -137,7 +139,8 @@ fn workload(seed: u64, length: usize) -> Vec<Operation> {
             22..27 => Operation::Sync(Depth::Checkpoint),
             27..30 => Operation::Truncate { records: i64::try_from(1 + below(12)).unwrap() },
             30 => Operation::TruncateFully,
-            31..34 => Operation::Retention { records: i64::try_from(1 + below(15)).unwrap() },
+            31..33 => Operation::Retention { records: i64::try_from(1 + below(15)).unwrap() },
+            33 => Operation::Expire,
             34..36 => Operation::CloseCleanly,
             36..38 => Operation::Kill,
             _ => Operation::NewEpoch,
@@ -208,6 +211,12 @@ impl Process {
                 self.log().set_log_start_offset(Offset((model.start + records).min(model.end())));
                 let removed = self.log().retention(NOW, Offset(model.end()))?;
                 remove_files(disk, &removed)?;
+            }
+            Operation::Expire => {
+                self.log().update_config(LogConfig { retention_ms: Some(1), ..config() });
+                let removed = self.log().retention(Timestamp(1 << 50), Offset(model.end()));
+                self.log().update_config(config());
+                remove_files(disk, &removed?)?;
             }
             Operation::CloseCleanly => {
                 let state = self.log().close_clean()?;

@@ -245,20 +245,17 @@ impl Segment {
     }
 
     fn load_index(&self, log_bytes: u32) -> io::Result<LoadedIndex> {
-        let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, format!("index: {reason}"));
         let file = match self.disk().open(&self.path(INDEX), OpenMode::Read) {
             Ok(file) => file,
             // A lost index only makes look-ups slow: they begin at the segment's start.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LoadedIndex::default()),
             Err(error) => return Err(error),
         };
-        let len = file.len()?;
         // An entry stands for at least one batch, and a batch has 61 bytes.
-        let len_max = u64::from(log_bytes);
-        let mut bytes = vec![0; usize::try_from(len.min(len_max)).unwrap_or(usize::MAX)];
+        let len = usize::try_from(file.len()?.min(u64::from(log_bytes))).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; len - len % crate::index::OFFSET_ENTRY_BYTES];
         read_exact_at(&*file, &mut bytes, 0, Wait::Long)?;
-        bytes.truncate(bytes.len() - bytes.len() % crate::index::OFFSET_ENTRY_BYTES);
-        LoadedIndex::parse(&bytes, log_bytes).map_err(invalid)
+        Ok(LoadedIndex::parse(&bytes, log_bytes).unwrap_or_default())
     }
 
     /// Forgets the loaded index, because the file changed or room is needed.

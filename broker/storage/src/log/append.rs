@@ -292,6 +292,14 @@ impl Log {
         let segment = &self.active.segment;
         let file = if self.active.exists { segment.open() } else { segment.create() };
         let file = file.map_err(|e| Error::io("open", &segment.log_path(), e))?;
+        let (size, path) = (u64::from(self.active.size), segment.log_path());
+        let len = file.len().map_err(|e| Error::io("open", &path, e))?;
+        if len < size {
+            return Err(Error::corrupt(&path, format!("{len} bytes, {size} were written")));
+        }
+        if len > size {
+            file.set_len(size).map_err(|e| Error::io("cut", &path, e))?;
+        }
         if !self.active.exists {
             Self::create_index_files(&self.active.segment)?;
             self.active.exists = true;

@@ -12,6 +12,7 @@ mod append;
 mod changes;
 mod open;
 mod producer_state;
+mod proof;
 mod read;
 mod recent;
 mod recover;

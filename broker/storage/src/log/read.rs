@@ -2,17 +2,15 @@
 //!
 //! A plan finds the batch with the asked offset and the end at a batch boundary. The ring of recent batches and
 //! the index entries in memory mostly know both; else [`ReadPlan::run`] reads a few headers. The result is a
-//! range of whole batches for sendfile, so nothing is copied and CRCs are not looked at: what was damaged on the
-//! device is found by the first-use check of a sealed segment here, by recovery, by [`super::VerifyPlan`], and
-//! by whoever reads the batch, whose CRC was computed by its producer.
+//! range of whole batches for sendfile: nothing is copied, and CRCs are computed only where `proof` asks for it.
 
 use std::io;
 use std::sync::Arc;
 
 use protocol::id::Offset;
-use protocol::records::{BATCH_OVERHEAD, BatchHeader, crc_matches};
+use protocol::records::BatchHeader;
 
-use super::{Log, MaxTimestamp};
+use super::{Log, MaxTimestamp, proof};
 use crate::disk::{File, FileRange, Wait};
 use crate::headers::Headers;
 use crate::index::Known;
@@ -210,7 +208,7 @@ impl ReadPlan {
             None => segment.open()?,
         };
         if self.sealed.is_some() && !segment.is_checked() {
-            self.check_sealed(segment, &*file, wait)?;
+            proof::check_sealed(segment, &*file, self.size, wait)?;
         }
         segment.note_checked();
         let Some(start) = self.find_start(segment, &*file, wait)? else {
@@ -221,7 +219,7 @@ impl ReadPlan {
             return Ok(FetchedRange::default());
         }
         if let Some((from, to)) = segment.unproven(start, end) {
-            prove(segment, &*file, (from, to), wait)?;
+            proof::prove(segment, &*file, (from, to), wait)?;
         }
         let range = FileRange { file, position: u64::from(start), len: end - start };
         if wait == Wait::Never && start < self.warm_from && !range.is_warm()? {
@@ -239,32 +237,6 @@ impl ReadPlan {
             Some(range) => range.warm(),
             None => Ok(()),
         }
-    }
-
-    /// Compares a sealed segment with what is known of it, when it is first used after a start: the file's
-    /// length, and that the index's last entry points at the batch that it names. Cheap, and it catches what
-    /// happens to files while no broker runs: a cut file, one file put in another's place, an index of another
-    /// log. Flipped bits inside a batch are left to the batch's CRC.
-    fn check_sealed(&self, segment: &Arc<Segment>, file: &dyn File, wait: Wait) -> io::Result<()> {
-        let result = self.compare_sealed(segment, file, wait);
-        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-            segment.mark_damaged();
-        }
-        result
-    }
-
-    fn compare_sealed(&self, segment: &Arc<Segment>, file: &dyn File, wait: Wait) -> io::Result<()> {
-        if file.len()? < u64::from(self.size) {
-            return Err(damaged("the file is shorter than it was"));
-        }
-        let index = segment.index(self.size, wait)?;
-        let Some((last, position)) = index.entries().last().copied() else { return Ok(()) };
-        let mut headers = Headers::new(file, self.size, wait);
-        let header = headers.at(position)?;
-        if header.last_offset() != segment.base_offset().plus(i64::from(last)) {
-            return Err(damaged("an index entry does not point at its batch"));
-        }
-        Ok(())
     }
 
     /// The position of the first batch that ends at or behind the asked offset; `None` when the segment has none.
@@ -341,7 +313,7 @@ fn is_batch(
     }
 }
 
-fn damaged(reason: &'static str) -> io::Error {
+pub(super) fn damaged(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
@@ -352,52 +324,4 @@ pub(super) fn next_position(position: u32, header: &BatchHeader, size: u32) -> i
         .and_then(|bytes| position.checked_add(bytes))
         .filter(|next| *next <= size)
         .ok_or_else(|| damaged("a batch reaches beyond the segment"))
-}
-
-/// Bytes that are proven at once; a larger batch is read whole.
-const PROVE_BYTES: usize = 1 << 20;
-
-/// Compares the batches of a range with their CRCs. Files change while no broker runs, and sendfile does not look at
-/// what it sends: so what an earlier run wrote is looked at once before it is served, and then never again.
-fn prove(segment: &Segment, file: &dyn File, (start, end): (u32, u32), wait: Wait) -> io::Result<()> {
-    let whole = usize::try_from(end - start).unwrap_or(usize::MAX);
-    let mut buffer = vec![0; PROVE_BYTES.min(whole)];
-    let (mut done, mut filled) = (0_usize, 0_usize);
-    while done < whole {
-        let want = buffer.len().min(whole - done);
-        let into = buffer.get_mut(filled..want).unwrap_or_default();
-        let at = u64::from(start) + done as u64 + filled as u64;
-        let count = file.read_at(into, at, wait)?;
-        if count == 0 && filled < want {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        filled += count;
-        let proven =
-            proven_bytes(buffer.get(..filled).unwrap_or_default()).inspect_err(|_| segment.mark_damaged())?;
-        if proven == 0 && filled == whole - done {
-            segment.mark_damaged();
-            return Err(damaged("a batch reaches beyond its range"));
-        }
-        if proven == 0 && filled == buffer.len() {
-            buffer.resize(buffer.len() * 2, 0);
-        }
-        buffer.copy_within(proven..filled, 0);
-        (done, filled) = (done + proven, filled - proven);
-    }
-    segment.proven(start, end);
-    Ok(())
-}
-
-/// Bytes of whole batches at the front, each of which matches its CRC.
-fn proven_bytes(bytes: &[u8]) -> io::Result<usize> {
-    let mut proven = 0;
-    while let Some(rest) = bytes.get(proven..).filter(|rest| rest.len() >= BATCH_OVERHEAD) {
-        let header = BatchHeader::parse(rest).map_err(|_| damaged("a batch header cannot be read"))?;
-        let Some(batch) = rest.get(..header.size_in_bytes()) else { break };
-        if !crc_matches(batch) {
-            return Err(damaged("a batch does not match its CRC"));
-        }
-        proven += batch.len();
-    }
-    Ok(proven)
 }

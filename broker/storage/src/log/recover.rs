@@ -80,6 +80,11 @@ fn remove_leftovers(
         let name = &entry.name;
         name.ends_with(DELETED) || name.ends_with(".tmp") || name.ends_with(".cleaned")
     });
+    if let Some(entry) = kept.iter().find(|entry| entry.name.ends_with(".swap")) {
+        let reason =
+            "Apache Kafka was stopped while it replaced segments by cleaned ones: start and stop it once";
+        return Err(Error::corrupt(&directory.join(&entry.name), reason));
+    }
     for entry in leftover {
         let path = directory.join(&entry.name);
         files.disk().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;

@@ -76,8 +76,11 @@ impl Log {
         let sync = |log: &Self| {
             log.files.disk().sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))
         };
-        if self.names_changes.pending() {
-            // The active segment's name must not vanish after its predecessors: offsets would begin anew.
+        // A log without any segment would begin anew at an old offset, so the active one's files come first.
+        if !self.active.exists {
+            self.create_segment(&self.active.segment)?;
+            self.active.exists = true;
+        } else if self.names_changes.pending() {
             sync(self)?;
         }
         let Some(oldest) = self.sealed.pop_front() else { return Ok(Vec::new()) };

@@ -579,3 +579,43 @@ fn a_sync_from_before_a_truncation_changes_nothing() {
         assert_eq!(read_all(&log, from, 300)[0].0, from);
     }
 }
+
+#[test]
+fn a_wrong_index_is_written_anew() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, LogConfig { segment_bytes: 40_000, ..small() });
+    for i in 0..600 {
+        append(&mut log, 1, batch(1, 100, i)).unwrap();
+    }
+    let state = log.close_clean().unwrap();
+    let all = read_all(&log, 0, ALL);
+    let index = Path::new(FOLDER).join("00000000000000000000.index");
+    let len = disk.open(&index, crate::disk::OpenMode::Read).unwrap().len().unwrap();
+    disk.flip(&index, usize::try_from(len).unwrap() - 5, 3).unwrap();
+    let start = Start::Clean(state);
+    let (log, _) = Log::open(&open_files(&disk), Path::new(FOLDER), small(), start, NOW).unwrap();
+    assert_eq!(read_all(&log, 0, 3000), all);
+    assert_eq!(read_all(&log, 150, 3000)[0], (150, 150));
+    let entries = disk.open(&index, crate::disk::OpenMode::Read).unwrap().len().unwrap() / 8;
+    assert!((5..20).contains(&entries), "{entries} entries at one in 4 KiB");
+}
+
+#[test]
+fn an_active_segment_that_was_cut_is_not_appended_to() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, small());
+    append(&mut log, 1, batch(1, 100, 0)).unwrap();
+    let state = log.close_clean().unwrap();
+    let path = Path::new(FOLDER).join("00000000000000000000.log");
+    let file = disk.open(&path, crate::disk::OpenMode::Modify).unwrap();
+    let size = file.len().unwrap();
+    file.set_len(size + 10).unwrap();
+    let start = Start::Clean(state.clone());
+    let (mut log, _) = Log::open(&open_files(&disk), Path::new(FOLDER), small(), start, NOW).unwrap();
+    append(&mut log, 1, batch(1, 100, 0)).unwrap();
+    assert_eq!(read_all(&log, 0, ALL).len(), 2, "rubbish behind the end was cut");
+    file.set_len(size - 1).unwrap();
+    let start = Start::Clean(state);
+    let (mut log, _) = Log::open(&open_files(&disk), Path::new(FOLDER), small(), start, NOW).unwrap();
+    assert!(matches!(append(&mut log, 1, batch(1, 100, 0)), Err(Error::Corrupt { .. })));
+}

@@ -106,7 +106,7 @@ impl Log {
     }
 
     /// Makes the files of an empty segment and their names durable.
-    fn create_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
+    pub(super) fn create_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
         segment.create().map_err(|e| Error::io("create", &segment.log_path(), e))?;
         Self::create_index_files(segment)?;
         let path = self.path();
