@@ -105,6 +105,8 @@ struct Pass {
     /// Something to say at once: an error, or a diverging epoch.
     urgent: bool,
     cold: Vec<ReadPlan>,
+    /// Damage that was met for the first time.
+    notices: Vec<String>,
 }
 
 impl ParkedFetch {
@@ -128,11 +130,13 @@ impl ParkedFetch {
         }
         let last = now.monotonic >= self.deadline || self.session.is_closed();
         let mut pass = self.pass(false);
+        effects.notices.append(&mut pass.notices);
         let mut done = last || self.request.is_enough(&pass);
         if !done && pass.cold.is_empty() {
             // Once more under a promise to be told: what came in between is seen, what comes later runs this again.
             state.registered = true;
             pass = self.pass(true);
+            effects.notices.append(&mut pass.notices);
             done = self.request.is_enough(&pass);
         }
         if !pass.cold.is_empty() && !self.session.is_closed() {
@@ -206,7 +210,14 @@ impl ParkedFetch {
                 fetched.records = range.filter(|range| pass.bytes == 0 || range.len <= left);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => pass.cold.push(plan),
-            Err(error) => fetched = Fetched { error: read_error_code(&error), ..fetched },
+            Err(error) => {
+                fetched = Fetched { error: read_error_code(&error), ..fetched };
+                if fetched.error == ErrorCode::CorruptMessage && partition.is_damage_new() {
+                    let at = wanted.fetch_offset;
+                    pass.notices
+                        .push(format!("{partition:?}: damaged at offset {at} and not served: {error}"));
+                }
+            }
         }
         fetched
     }

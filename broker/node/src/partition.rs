@@ -33,6 +33,8 @@ pub struct Partition {
     pub(crate) urgent: AtomicBool,
     /// A job recovers the log.
     pub(crate) recovering: AtomicBool,
+    /// Damage of the log was told of: once since the start, or a consumer's retries would fill the disk with lines.
+    damage_noted: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -80,6 +82,11 @@ pub(crate) struct Appended {
 }
 
 impl Partition {
+    /// Whether nobody was told of damage here since the start; the next call says no.
+    pub(crate) fn is_damage_new(&self) -> bool {
+        !self.damage_noted.swap(true, std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// A partition over its log; `None` while the log is still to be recovered.
     pub(crate) fn new(
         (topic, topic_id, index): (Arc<str>, TopicId, PartitionIndex),
@@ -98,6 +105,7 @@ impl Partition {
             dirty: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             recovering: AtomicBool::new(false),
+            damage_noted: AtomicBool::new(false),
             state: Mutex::new(State {
                 replica: Replica::new(local, settings.rules, offsets),
                 local,
