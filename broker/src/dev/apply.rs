@@ -120,7 +120,7 @@ impl Applier {
             return Ok(());
         }
         let before = dynamic.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        let changes = told(&plan.changes, &before);
+        let changes = told(&plan.changes, &before, "back to its value at start");
         let node_id = self.started.node_id.to_string();
         match alter(client, BROKER, &node_id, plan.changes)? {
             Ok(()) => say(&format!("broker: {changes}")),
@@ -144,20 +144,32 @@ impl Applier {
                 to_create.push(topic.clone());
             }
         }
-        create(client, &to_create)?.iter().for_each(|line| say(line));
+        let mut failed = BTreeSet::new();
+        for (topic, outcome) in to_create.iter().zip(create(client, &to_create)?) {
+            say(&outcome.line);
+            if !outcome.done {
+                failed.insert(topic.name.clone());
+            }
+        }
+        let mut undeleted = BTreeMap::new();
         for action in actions {
             let quiet = !first && matches!(action, Action::Keep { .. });
-            if let Some(line) = perform::perform(client, action)?.filter(|_| !quiet) {
-                say(&line);
+            let deleted = if let Action::Delete { topic } = &action { Some(topic.clone()) } else { None };
+            let Some(outcome) = perform::perform(client, action)? else { continue };
+            if !quiet {
+                say(&outcome.line);
             }
+            // It is tried again with the next change.
+            undeleted.extend(deleted.filter(|_| !outcome.done).map(|topic| (topic, true)));
         }
         let refused = |topic: &plan::DesiredTopic| {
             !topic.adopt && observed.contains_key(&topic.name) && !self.managed.contains_key(&topic.name)
         };
         self.managed = desired
             .iter()
-            .filter(|topic| !refused(topic))
+            .filter(|topic| !refused(topic) && !failed.contains(&topic.name))
             .map(|topic| (topic.name.clone(), topic.delete))
+            .chain(undeleted)
             .collect();
         Ok(())
     }

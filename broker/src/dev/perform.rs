@@ -21,8 +21,26 @@ const TIMEOUT_MS: i32 = 20_000;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 
-/// Creates topics, all in one request. One line each.
-pub(super) fn create(client: &mut Client, topics: &[DesiredTopic]) -> Result<Vec<String>, CallError> {
+/// What became of an action.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) line: String,
+    /// The broker did it.
+    pub(super) done: bool,
+}
+
+impl Outcome {
+    fn done(line: String) -> Self {
+        Self { line, done: true }
+    }
+
+    fn refused(line: String) -> Self {
+        Self { line, done: false }
+    }
+}
+
+/// Creates topics, all in one request. One outcome each, in order.
+pub(super) fn create(client: &mut Client, topics: &[DesiredTopic]) -> Result<Vec<Outcome>, CallError> {
     if topics.is_empty() {
         return Ok(Vec::new());
     }
@@ -47,25 +65,27 @@ pub(super) fn create(client: &mut Client, topics: &[DesiredTopic]) -> Result<Vec
         client.call(&request)?.topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
     let line = |topic: &DesiredTopic| {
         let Some(answer) = answers.get(&topic.name) else {
-            return format!("{}: topic {}: the broker gave no answer for it", topic.place, topic.name);
+            let line = format!("{}: topic {}: the broker gave no answer for it", topic.place, topic.name);
+            return Outcome::refused(line);
         };
         if answer.error_code != ErrorCode::None {
             let why = outcome(answer.error_code, answer.error_message.as_deref());
-            return format!("{}: topic {} is not created: {why}", topic.place, topic.name);
+            return Outcome::refused(format!("{}: topic {} is not created: {why}", topic.place, topic.name));
         }
         let config: Vec<_> = topic.config.iter().map(|(key, value)| format!(", {key}={value}")).collect();
-        format!("topic {} created: {}{}", topic.name, partitions(answer.num_partitions), config.concat())
+        let created = partitions(answer.num_partitions);
+        Outcome::done(format!("topic {} created: {created}{}", topic.name, config.concat()))
     };
     Ok(topics.iter().map(line).collect())
 }
 
 /// Does one action. `None` is nothing worth a line.
-pub(super) fn perform(client: &mut Client, action: Action) -> Result<Option<String>, CallError> {
+pub(super) fn perform(client: &mut Client, action: Action) -> Result<Option<Outcome>, CallError> {
     Ok(Some(match action {
         // Created together, before.
         Action::Create(_) => return Ok(None),
-        Action::Keep { topic } => format!("topic {topic} is as declared"),
-        Action::Leave(sentence) => sentence,
+        Action::Keep { topic } => Outcome::done(format!("topic {topic} is as declared")),
+        Action::Leave(sentence) => Outcome::done(sentence),
         Action::Grow { topic, from, to } => {
             let grown =
                 CreatePartitionsTopic { name: topic.clone(), count: to, ..CreatePartitionsTopic::default() };
@@ -73,15 +93,20 @@ pub(super) fn perform(client: &mut Client, action: Action) -> Result<Option<Stri
                 CreatePartitionsRequest { topics: vec![grown], timeout_ms: TIMEOUT_MS, validate_only: false };
             let answer = client.call(&request)?.results.into_iter().next();
             match answer.map(|result| (result.error_code, result.error_message)) {
-                Some((ErrorCode::None, _)) => format!("topic {topic} has {} now, was {from}", partitions(to)),
-                other => format!("topic {topic} keeps its {}: {}", partitions(from), failure(other)),
+                Some((ErrorCode::None, _)) => {
+                    Outcome::done(format!("topic {topic} has {} now, was {from}", partitions(to)))
+                }
+                other => {
+                    let why = failure(other);
+                    Outcome::refused(format!("topic {topic} keeps its {}: {why}", partitions(from)))
+                }
             }
         }
         Action::Configure { topic, changes, before } => {
-            let told = told(&changes, &before);
+            let told = told(&changes, &before, "back to its default");
             match alter(client, TOPIC, &topic, changes)? {
-                Ok(()) => format!("topic {topic}: {told}"),
-                Err(why) => format!("topic {topic} keeps its configuration: {why}"),
+                Ok(()) => Outcome::done(format!("topic {topic}: {told}")),
+                Err(why) => Outcome::refused(format!("topic {topic} keeps its configuration: {why}")),
             }
         }
         Action::Delete { topic } => {
@@ -93,12 +118,13 @@ pub(super) fn perform(client: &mut Client, action: Action) -> Result<Option<Stri
             };
             let answer = client.call(&request)?.responses.into_iter().next();
             match answer.map(|result| (result.error_code, result.error_message)) {
-                Some((ErrorCode::None, _)) => {
-                    format!(
-                        "topic {topic} deleted with its data: it is no longer declared (deletionPolicy Delete)"
-                    )
-                }
-                other => format!("topic {topic} is no longer declared and not deleted: {}", failure(other)),
+                Some((ErrorCode::None, _)) => Outcome::done(format!(
+                    "topic {topic} deleted with its data: it is no longer declared (deletionPolicy Delete)"
+                )),
+                other => Outcome::refused(format!(
+                    "topic {topic} is no longer declared and not deleted: {}",
+                    failure(other)
+                )),
             }
         }
     }))
@@ -128,13 +154,14 @@ pub(super) fn alter(
     })
 }
 
-/// Changes in words: `retention.ms=1 (was 2), segment.ms back to its default (was 3)`.
-pub(super) fn told(changes: &[Change], before: &BTreeMap<String, String>) -> String {
+/// Changes in words: `retention.ms=1 (was 2), segment.ms back to its default (was 3)`; `back` says where a setting
+/// goes that is taken back.
+pub(super) fn told(changes: &[Change], before: &BTreeMap<String, String>, back: &str) -> String {
     let one = |(key, value): &Change| {
         let was = before.get(key).map_or_else(String::new, |was| format!(" (was {was})"));
         match value {
             Some(value) => format!("{key}={value}{was}"),
-            None => format!("{key} back to its default{was}"),
+            None => format!("{key} {back}{was}"),
         }
     };
     changes.iter().map(one).collect::<Vec<_>>().join(", ")
