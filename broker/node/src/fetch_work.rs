@@ -140,6 +140,7 @@ impl ParkedFetch {
             done = self.request.is_enough(&pass);
         }
         if !pass.cold.is_empty() && !self.session.is_closed() {
+            node.metrics().shard(self.session.number()).cold_reads.increment();
             if pass.bytes == 0 {
                 state.warming = true;
                 effects.jobs.push((Ticket(TicketKind::Warmed(Arc::clone(self))), Job::Warm(pass.cold)));
@@ -157,7 +158,8 @@ impl ParkedFetch {
         if registered {
             self.forget();
         }
-        Some(fetch_reply(node, now, &self.request, pass.results, context))
+        let shard = node.metrics().shard(self.session.number());
+        Some(fetch_reply(node, now, &self.request, pass.results, context, shard))
     }
 
     /// The cold ranges were read in.

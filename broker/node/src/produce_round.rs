@@ -18,6 +18,7 @@ use storage::AppendOutcome;
 
 use crate::api::Header;
 use crate::effects::{Effects, Now, Reply, Ticket, TicketKind};
+use crate::metrics::Shard;
 use crate::node::{Node, millis};
 use crate::parked::ParkedProduce;
 use crate::partition::{Appended, Partition, Place};
@@ -70,6 +71,7 @@ pub(crate) fn serve(
 ) -> Result<(), &'static str> {
     let (mut round, broken) = Round::walk(session, input, frames);
     round.append(node, now, session, input, effects);
+    round.count_errors(node.metrics().shard(session.number()));
     let replies = round.replies(now, input, effects);
     session.complete(replies);
     node.metrics().shard(session.number()).produced(round.requests.len(), round.parts.len());
@@ -135,7 +137,9 @@ impl Round {
                 }
                 continue;
             }
+            let shard = node.metrics().shard(session.number());
             for (((request, part), appended), batch) in places.into_iter().zip(appended).zip(&batches) {
+                count_appended(shard, &appended, batch);
                 self.record(part, &appended, log_append_time(batch));
                 if let Some(required) = appended.waits_for {
                     self.park(session, request, part, &partition, required);
@@ -177,6 +181,15 @@ impl Round {
             }
         }
         pending
+    }
+
+    fn count_errors(&self, shard: &Shard) {
+        for outcome in self.outcomes.iter().filter(|outcome| outcome.error_code.is_error()) {
+            shard.error(ApiKey::Produce, outcome.error_code);
+            if outcome.error_message.is_some() {
+                shard.rejected_batches.increment();
+            }
+        }
     }
 
     fn fail(&mut self, part: usize, error: ErrorCode) {
@@ -287,6 +300,14 @@ fn resolve(table: &Table, frame: &[u8], parts: &[Part]) -> Vec<Result<Arc<Hosted
             }
         })
         .collect()
+}
+
+fn count_appended(shard: &Shard, appended: &Appended, batch: &CheckedBatch<'_>) {
+    if matches!(appended.outcome, AppendOutcome::Appended { .. }) {
+        shard.appended_batches.increment();
+        shard.appended_records.add(u64::try_from(batch.header.records_count).unwrap_or(0));
+        shard.appended_bytes.add(batch.bytes.len() as u64);
+    }
 }
 
 /// Why a partition's records are refused before they reach a log.

@@ -88,6 +88,7 @@ impl Node {
             Err(why) => Next::Close(why),
         };
         self.settle(now, effects);
+        self.metrics().shard(session.number()).received_bytes.add(consumed as u64);
         Turn { consumed, next }
     }
 

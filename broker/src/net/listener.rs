@@ -77,6 +77,7 @@ impl Listener {
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let Some(admission) = self.count(peer.ip()) else {
+            self.shell.node.metrics().shard(0).refused_connections.increment();
             tracing::debug!(%peer, "close a connection: max.connections or max.connections.per.ip is reached");
             return;
         };
@@ -84,11 +85,15 @@ impl Listener {
             tracing::debug!(%peer, %error, "set TCP_NODELAY");
         }
         let mut connection = Connection::new(Arc::clone(&self.shell), stream);
+        let shell = Arc::clone(&self.shell);
         self.shell.spawn_connection(async move {
             let _admission = admission;
             match connection.serve().await {
                 Ok(None) => {}
-                Ok(Some(reason)) => tracing::info!(%peer, reason, "close a connection"),
+                Ok(Some(reason)) => {
+                    shell.node.metrics().shard(0).misused_connections.increment();
+                    tracing::info!(%peer, reason, "close a connection");
+                }
                 Err(error) if is_ordinary(&error) => {}
                 Err(error) => tracing::info!(%peer, %error, "lose a connection"),
             }

@@ -6,6 +6,7 @@ use machines::fetch_session::{
     Answer, Asked, FINAL_EPOCH, FetchContext, FetchStart, NO_SESSION, PartitionKey, SessionTopic,
 };
 use protocol::ErrorCode;
+use protocol::api_key::ApiKey;
 use protocol::hot::fetch::{Head, ResponseWriter};
 use protocol::id::{PartitionIndex, TopicId};
 use protocol::message::FetchResponse;
@@ -16,6 +17,7 @@ use storage::disk::FileRange;
 use super::{Call, Handled, decode};
 use crate::effects::{Now, Part, Reply, Ticket, TicketKind};
 use crate::fetch_work::{FetchWork, Fetched, ParkedFetch, WantedPartition, WantedTopic};
+use crate::metrics::Shard;
 use crate::node::{Node, millis};
 use crate::table::{HostedTopic, Table};
 
@@ -46,6 +48,7 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
     if let Some(reply) = fetch.run(call.node, call.now, call.effects) {
         return Ok(Handled::Reply(reply));
     }
+    call.node.metrics().shard(call.session.number()).parked_fetches.increment();
     call.effects.timers.push((deadline, Ticket(TicketKind::Fetch(Arc::downgrade(&fetch)))));
     Ok(Handled::Parked)
 }
@@ -147,6 +150,7 @@ pub(crate) fn fetch_reply(
     work: &FetchWork,
     results: Vec<Fetched>,
     mut context: FetchContext,
+    shard: &Shard,
 ) -> Reply {
     let mut results = results.into_iter().enumerate();
     let mut topics: Vec<(&WantedTopic, Vec<Answered>)> = Vec::new();
@@ -175,6 +179,10 @@ pub(crate) fn fetch_reply(
     for (topic, answers) in topics {
         writer.topic(&topic.name, topic.id, answers.len());
         for (data, records) in answers {
+            if data.error_code.is_error() {
+                shard.error(ApiKey::Fetch, data.error_code);
+            }
+            shard.fetched_bytes.add(records.as_ref().map_or(0, |range| u64::from(range.len)));
             let len = records.as_ref().map_or(0, |range| usize::try_from(range.len).unwrap_or(0));
             let gap = writer.partition(&data, len);
             gaps.extend(records.map(|range| (gap, range)));
