@@ -66,9 +66,10 @@ fn to_create(call: &Call<'_>, image: &MetadataImage, request: &MetadataRequest) 
         return None;
     }
     let mut missing: Vec<CreateTopic> = Vec::new();
+    let mut seen = BTreeSet::new();
     for name in request.topics.iter().flatten().filter_map(|topic| topic.name.as_deref()) {
-        let known = image.topic(name).is_some() || missing.iter().any(|topic| topic.name == name);
-        if !known && topic_name_problem(name).is_none() {
+        let known = image.topic(name).is_some();
+        if !known && seen.insert(name) && topic_name_problem(name).is_none() {
             missing.push(CreateTopic::with_defaults(name));
         }
     }
