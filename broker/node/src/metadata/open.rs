@@ -8,14 +8,14 @@ use std::sync::atomic::AtomicI32;
 use machines::image::MetadataImage;
 use machines::quorum::{
     Config as QuorumConfig, Entry, HardState, Membership, PersistedState, Quorum, ReplicaKey, Role,
-    SnapshotMeta, batch, snapshot,
+    SnapshotMeta, batch, snapshot, state_file,
 };
 use parking_lot::Mutex;
 use protocol::id::{BrokerId, DirectoryId, Uuid};
 use protocol::records::Batches;
 use storage::{MetadataLog, OpenFiles};
 
-use super::{Applier, Metadata, State, persist};
+use super::{Applier, Metadata, State};
 use crate::effects::Now;
 use crate::node::OpenError;
 
@@ -33,7 +33,7 @@ impl Metadata {
         let log = MetadataLog::open(files, folder, now.wall)?;
         let hard_state = match log.read_quorum_state()? {
             Some(bytes) => {
-                persist::decode(&bytes).ok_or(OpenError::Metadata("quorum-state cannot be read"))?
+                state_file::decode(&bytes).ok_or(OpenError::Metadata("quorum-state cannot be read"))?
             }
             None => HardState::default(),
         };

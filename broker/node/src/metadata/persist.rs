@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use machines::quorum::{Event, HardState, RaftId, SnapshotMeta, epoch_of};
+use machines::quorum::{Event, HardState, SnapshotMeta, epoch_of, state_file};
 use parking_lot::Mutex;
 use protocol::id::{Offset, Timestamp};
 use storage::{MetadataLog, SnapshotId};
@@ -48,14 +48,15 @@ impl PersistMetadata {
         let mut log = self.log.lock();
         match self.work {
             Work::Entries { ticket, hard_state, truncate_to, batches } => {
-                if let Some(hard_state) = hard_state {
-                    log.write_quorum_state(encode(hard_state).as_bytes())?;
-                }
                 if let Some(end) = truncate_to {
                     log.truncate_to(end, self.now)?;
                 }
                 if !batches.is_empty() {
                     log.append(&batches, self.now)?;
+                }
+                // Last: what it says is committed must be in the log that is read with it.
+                if let Some(hard_state) = hard_state {
+                    log.write_quorum_state(&state_file::encode(&hard_state))?;
                 }
                 Ok(Event::Persisted(ticket))
             }
@@ -66,47 +67,5 @@ impl PersistMetadata {
                 Ok(Event::SnapshotTaken(meta))
             }
         }
-    }
-}
-
-/// The file `quorum-state`: Kafka's name and the fields of its schema that a raft hard state has, as JSON.
-fn encode(hard_state: HardState) -> String {
-    let HardState { term, vote, committed } = hard_state;
-    let vote = vote.map_or_else(|| "null".to_owned(), |vote| vote.0.to_string());
-    format!(
-        "{{\"leaderEpoch\":{term},\"votedRaftId\":{vote},\"committed\":{committed},\"data_version\":1}}\n"
-    )
-}
-
-/// Reads what [`encode`] wrote; `None` when it is something else.
-pub(super) fn decode(bytes: &[u8]) -> Option<HardState> {
-    let text = std::str::from_utf8(bytes).ok()?.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut hard_state = HardState::default();
-    let mut versioned = false;
-    for pair in text.split(',') {
-        match pair.split_once(':')? {
-            ("\"leaderEpoch\"", term) => hard_state.term = term.parse().ok()?,
-            ("\"votedRaftId\"", "null") => hard_state.vote = None,
-            ("\"votedRaftId\"", vote) => hard_state.vote = Some(RaftId(vote.parse().ok()?)),
-            ("\"committed\"", committed) => hard_state.committed = committed.parse().ok()?,
-            ("\"data_version\"", version) => versioned = version == "1",
-            _ => return None,
-        }
-    }
-    versioned.then_some(hard_state)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hard_state_is_read_back() {
-        for vote in [None, Some(RaftId(7 << 32 | 9))] {
-            let hard_state = HardState { term: 12, vote, committed: 9 };
-            assert_eq!(decode(encode(hard_state).as_bytes()), Some(hard_state));
-        }
-        assert_eq!(decode(b"{\"leaderEpoch\":1}"), None);
-        assert_eq!(decode(b"\0\0"), None);
     }
 }
