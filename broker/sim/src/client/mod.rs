@@ -1,0 +1,118 @@
+//! Model clients: each speaks frames over its connection, remembers what it asked, and tells the oracle what it saw.
+
+mod admin;
+mod consumer;
+mod producer;
+mod scanner;
+
+use std::collections::VecDeque;
+
+use protocol::header::{ResponseHeader, request_frame};
+use protocol::id::{CorrelationId, Timestamp};
+use protocol::wire::{Message, Reader, Request};
+
+pub(crate) use admin::Admin;
+pub(crate) use consumer::Consumer;
+pub(crate) use producer::Producer;
+pub(crate) use scanner::Scanner;
+
+use crate::oracle::Oracle;
+use crate::random::Random;
+
+/// What a client may use while it acts.
+pub(crate) struct Context<'a> {
+    pub(crate) random: &'a mut Random,
+    pub(crate) oracle: &'a mut Oracle,
+    /// Nanoseconds on the virtual clock.
+    pub(crate) now: u64,
+    pub(crate) wall: Timestamp,
+    /// Nothing new is to be begun: what is under way is brought to its end.
+    pub(crate) draining: bool,
+    /// Frames to send.
+    pub(crate) frames: Vec<Vec<u8>>,
+}
+
+/// One client with one connection at a time.
+pub(crate) trait Client {
+    /// It is connected and has time: it may send something.
+    fn act(&mut self, context: &mut Context<'_>);
+    /// A response arrived, without its length.
+    fn reply(&mut self, frame: &[u8], context: &mut Context<'_>) -> Result<(), String>;
+    /// The connection is gone, and with it what was not answered.
+    fn lost(&mut self, context: &mut Context<'_>);
+    /// Whether nothing of it is under way.
+    fn is_idle(&self) -> bool;
+}
+
+/// The requests of one connection that wait for their responses, which come in order.
+pub(crate) struct Requests<W> {
+    name: String,
+    next: i32,
+    waiting: VecDeque<(CorrelationId, i16, W)>,
+}
+
+impl<W> Requests<W> {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), next: 0, waiting: VecDeque::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(crate) fn send<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        what: W,
+        context: &mut Context<'_>,
+    ) {
+        self.send_unanswered(request, version, context);
+        self.waiting.push_back((CorrelationId(self.next), version, what));
+    }
+
+    /// For a request that has no response.
+    pub(crate) fn send_unanswered<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        context: &mut Context<'_>,
+    ) {
+        self.next += 1;
+        context.oracle.counters.operations += 1;
+        context.frames.push(request_frame(request, version, CorrelationId(self.next), Some(&self.name)));
+    }
+
+    /// Which request a response belongs to.
+    pub(crate) fn answered(&mut self, frame: &[u8]) -> Result<(i16, W), String> {
+        let (expected, version, what) = self.waiting.pop_front().ok_or("a response that nobody asked for")?;
+        let found = frame.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));
+        if found != Some(expected.0) {
+            return Err(format!("{} expected response {expected} and got {found:?}", self.name));
+        }
+        Ok((version, what))
+    }
+
+    /// What was asked on a connection that is gone, oldest first.
+    pub(crate) fn lost(&mut self) -> Vec<W> {
+        self.waiting.drain(..).map(|(_, _, what)| what).collect()
+    }
+}
+
+/// Reads the response to an `R`.
+pub(crate) fn body<R: Request>(frame: &[u8], version: i16) -> Result<R::Response, String> {
+    let mut reader = Reader::new(frame);
+    let read = ResponseHeader::decode(&mut reader, R::KEY, version)
+        .and_then(|_| R::Response::decode(&mut reader, version))
+        .and_then(|response| reader.finish().map(|()| response));
+    read.map_err(|error| format!("a response to {:?} version {version}: {error}", R::KEY))
+}
+
+/// Metadata of all topics.
+fn everything() -> protocol::message::MetadataRequest {
+    protocol::message::MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() }
+}

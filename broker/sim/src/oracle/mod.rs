@@ -1,0 +1,288 @@
+//! Judges what clients see: it knows what was acknowledged and what was read, and says what must not be.
+
+mod log;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::id::{ProducerEpoch, ProducerId, TopicId};
+
+pub(crate) use log::Log;
+pub(crate) use value::{Value, batch};
+
+/// A partition: its topic's identity and its index.
+pub(crate) type Place = (TopicId, i32);
+
+/// What a topic was created for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing is deleted; a loss of power may cost what was not synced.
+    Kept,
+    /// Acknowledged records are synced.
+    Synced,
+    /// Old segments are deleted.
+    Retained,
+    /// Created and deleted again and again.
+    Fleeting,
+}
+
+/// A topic as it was acknowledged.
+#[derive(Debug, Clone)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) id: TopicId,
+    pub(crate) kind: Kind,
+    pub(crate) partitions: i32,
+    /// Partitions that were asked for without an answer so far.
+    pub(crate) partitions_maybe: i32,
+    /// Settings that were acknowledged.
+    pub(crate) configs: BTreeMap<String, String>,
+    /// Settings that were asked for without an answer so far.
+    pub(crate) configs_maybe: Vec<(String, String)>,
+    /// Somebody asked for its deletion.
+    pub(crate) deletion_asked: bool,
+}
+
+/// Proof that a run was worth its time.
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    /// Requests that clients sent.
+    pub operations: u64,
+    /// Records acknowledged.
+    pub acknowledged: u64,
+    /// Records read.
+    pub read: u64,
+    /// Batches sent again that had been written before.
+    pub duplicates: u64,
+    /// Processes killed.
+    pub kills: u64,
+    /// Times the power went.
+    pub power_losses: u64,
+    /// Crashes in the middle of a call to the disk.
+    pub torn_calls: u64,
+    /// Ordered stops.
+    pub stops: u64,
+    /// Connections reset.
+    pub resets: u64,
+    /// Fetches that found nothing in memory.
+    pub cold_reads: u64,
+    /// Logs that were recovered.
+    pub recoveries: u64,
+    /// Records that a loss of power took, as their topic allows.
+    pub records_lost: u64,
+    /// Partitions whose oldest records retention deleted.
+    pub retentions: u64,
+    /// Topics created.
+    pub created: u64,
+    /// Topics deleted.
+    pub deleted: u64,
+    /// Fetches answered in a session that had begun before.
+    pub session_fetches: u64,
+    /// Produces that waited for a sync.
+    pub slow_phases: u64,
+    /// Incarnations of idempotent producers that a loss of power ended.
+    pub producers_reset: u64,
+}
+
+impl Counters {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Self) {
+        for ((_, sum), (_, more)) in self.fields().into_iter().zip(other.clone().fields()) {
+            *sum += *more;
+        }
+    }
+
+    /// Each with its name.
+    pub fn fields(&mut self) -> [(&'static str, &mut u64); 18] {
+        [
+            ("operations", &mut self.operations),
+            ("acknowledged", &mut self.acknowledged),
+            ("read", &mut self.read),
+            ("duplicates", &mut self.duplicates),
+            ("kills", &mut self.kills),
+            ("power losses", &mut self.power_losses),
+            ("torn calls", &mut self.torn_calls),
+            ("stops", &mut self.stops),
+            ("resets", &mut self.resets),
+            ("cold reads", &mut self.cold_reads),
+            ("recoveries", &mut self.recoveries),
+            ("records lost", &mut self.records_lost),
+            ("retentions", &mut self.retentions),
+            ("created", &mut self.created),
+            ("deleted", &mut self.deleted),
+            ("session fetches", &mut self.session_fetches),
+            ("slow phases", &mut self.slow_phases),
+            ("producers reset", &mut self.producers_reset),
+        ]
+    }
+}
+
+/// All that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    topics: BTreeMap<String, Topic>,
+    /// Topics whose deletion was acknowledged, and when.
+    deleted: BTreeMap<TopicId, u64>,
+    /// Names that were asked to be created without an answer so far, for what.
+    creations: BTreeMap<String, (Kind, i32)>,
+    logs: BTreeMap<Place, Log>,
+    producers: BTreeSet<(ProducerId, ProducerEpoch)>,
+    next_producer: u32,
+    /// The power was lost, and what that took is not yet found out.
+    pub(crate) cut_pending: bool,
+    pub(crate) power_losses: u64,
+    pub(crate) counters: Counters,
+}
+
+impl Oracle {
+    /// Topics that exist and that nobody asked to delete.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values().filter(|topic| !topic.deletion_asked)
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.get(name)
+    }
+
+    pub(crate) fn topic_mut(&mut self, name: &str) -> Option<&mut Topic> {
+        self.topics.get_mut(name)
+    }
+
+    /// The topic with this identity, if it is the one of its name.
+    pub(crate) fn by_id(&self, id: TopicId) -> Option<&Topic> {
+        self.topics.values().find(|topic| topic.id == id)
+    }
+
+    pub(crate) fn log(&mut self, place: Place) -> &mut Log {
+        self.logs.entry(place).or_default()
+    }
+
+    pub(crate) fn floor(&self, place: Place) -> i64 {
+        self.logs.get(&place).map_or(0, Log::floor)
+    }
+
+    /// A number for a new incarnation of a producer.
+    pub(crate) const fn producer(&mut self) -> u32 {
+        self.next_producer += 1;
+        self.next_producer
+    }
+
+    /// A producer id was given out, which nobody may have got before.
+    pub(crate) fn producer_id(&mut self, id: ProducerId, epoch: ProducerEpoch) -> Result<(), String> {
+        if self.producers.insert((id, epoch)) {
+            return Ok(());
+        }
+        Err(format!("producer id {id} epoch {epoch} was given out twice"))
+    }
+
+    /// A topic is asked to be created.
+    pub(crate) fn creating(&mut self, name: &str, kind: Kind, partitions: i32) {
+        self.creations.insert(name.to_owned(), (kind, partitions));
+    }
+
+    /// The creation was refused.
+    pub(crate) fn not_created(&mut self, name: &str) {
+        self.creations.remove(name);
+    }
+
+    /// A topic that had been asked for is there.
+    pub(crate) fn created(&mut self, name: &str, id: TopicId) -> Result<(), String> {
+        let Some((kind, partitions)) = self.creations.remove(name) else {
+            return Err(format!("topic {name} exists, and nobody created it"));
+        };
+        if self.deleted.contains_key(&id) {
+            return Err(format!("topic {name} was created with the id of a deleted one"));
+        }
+        self.counters.created += 1;
+        let topic = Topic {
+            name: name.to_owned(),
+            id,
+            kind,
+            partitions,
+            partitions_maybe: partitions,
+            configs: BTreeMap::new(),
+            configs_maybe: Vec::new(),
+            deletion_asked: false,
+        };
+        self.topics.insert(name.to_owned(), topic);
+        Ok(())
+    }
+
+    /// A topic that was asked to be deleted is gone.
+    pub(crate) fn deleted(&mut self, name: &str, now: u64) {
+        let Some(topic) = self.topics.remove(name) else { return };
+        self.counters.deleted += 1;
+        self.deleted.insert(topic.id, now);
+        self.logs.retain(|(id, _), _| *id != topic.id);
+    }
+
+    pub(crate) fn is_deleted(&self, id: TopicId) -> bool {
+        self.deleted.contains_key(&id)
+    }
+
+    /// Metadata of all topics was read by a request that was sent at `sent`.
+    pub(crate) fn listed(
+        &mut self,
+        found: &[(String, TopicId, i32)],
+        sent: u64,
+        now: u64,
+    ) -> Result<(), String> {
+        for (name, id, partitions) in found {
+            let replaced = self.topics.get(name).is_some_and(|topic| !topic.deletion_asked);
+            match self.topics.get_mut(name).filter(|topic| topic.id == *id) {
+                Some(topic) => {
+                    if *partitions == topic.partitions_maybe {
+                        topic.partitions = *partitions;
+                    } else if *partitions != topic.partitions {
+                        return Err(format!("{name} has {partitions} partitions, not {}", topic.partitions));
+                    }
+                }
+                None if self.deleted.get(id).is_some_and(|at| *at <= sent) => {
+                    return Err(format!("{name} was deleted and is there again"));
+                }
+                None if self.deleted.contains_key(id) => {}
+                None if replaced => {
+                    return Err(format!("{name} has another id than it was created with"));
+                }
+                None => {
+                    self.deleted(name, now);
+                    self.created(name, *id)?;
+                }
+            }
+        }
+        let listed: BTreeSet<TopicId> = found.iter().map(|(_, id, _)| *id).collect();
+        let gone: Vec<Topic> =
+            self.topics.values().filter(|topic| !listed.contains(&topic.id)).cloned().collect();
+        for topic in gone {
+            if !topic.deletion_asked {
+                return Err(format!("{} is gone, and nobody deleted it", topic.name));
+            }
+            self.deleted(&topic.name, now);
+        }
+        Ok(())
+    }
+
+    /// Settings of a topic were read.
+    pub(crate) fn described(&mut self, name: &str, found: &BTreeMap<String, String>) -> Result<(), String> {
+        let Some(topic) = self.topics.get_mut(name) else { return Ok(()) };
+        for (key, value) in &topic.configs {
+            let maybe = topic.configs_maybe.iter().any(|(k, v)| k == key && found.get(k) == Some(v));
+            if found.get(key) != Some(value) && !maybe {
+                return Err(format!("{name}: {key} is {:?} and was set to {value}", found.get(key)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The power is lost: what was not synced may be gone.
+    pub(crate) const fn power_lost(&mut self) {
+        self.cut_pending = true;
+        self.power_losses += 1;
+        self.counters.power_losses += 1;
+    }
+
+    /// Records known in all.
+    pub(crate) fn records(&self) -> usize {
+        self.logs.values().map(Log::len).sum()
+    }
+}

@@ -1,0 +1,33 @@
+//! Seeds that every change has to pass.
+
+use crate::{Counters, play};
+
+const SEEDS: u64 = 50;
+
+fn pass(seed: u64) -> crate::Outcome {
+    let outcome = play(seed, false);
+    if let Some((why, last)) = &outcome.failure {
+        panic!("seed {seed}: {why}\n{}", last.join("\n"));
+    }
+    outcome
+}
+
+#[test]
+fn seeds_pass_and_interesting_things_happen() {
+    let mut all = Counters::default();
+    for seed in 1..=SEEDS {
+        let outcome = pass(seed);
+        assert!(outcome.events >= 20_000 && outcome.counters.operations >= 2_000, "seed {seed} is too short");
+        all.add(&outcome.counters);
+    }
+    for (name, count) in all.fields() {
+        assert!(*count > 0, "in {SEEDS} seeds there were no {name}");
+    }
+}
+
+#[test]
+fn a_seed_played_twice_gives_one_trace() {
+    let (first, second) = (pass(7), pass(7));
+    assert_eq!((first.events, first.trace), (second.events, second.trace));
+    assert_ne!(first.trace, pass(8).trace);
+}
