@@ -147,7 +147,9 @@ impl ParkedFetch {
                 return None;
             }
             // What is warm goes out now; the rest is read in for the next Fetch, so that no partition starves.
+            // It is not registered with its partitions, so that nobody else would run it again.
             effects.jobs.push((Ticket(TicketKind::Nobody), Job::Warm(pass.cold)));
+            done = true;
         }
         if !done {
             return None;

@@ -111,8 +111,9 @@ impl Round {
     ) {
         let mut pending = self.check(node, now, input);
         if pending.len() > 1 {
-            // Stable: batches of one partition stay in the order in which they arrived.
-            pending.sort_by_key(|pending| (Arc::as_ptr(&pending.partition).addr(), pending.acks_all));
+            // Stable: batches of one partition stay in the order in which they arrived. By name, not by address, so
+            // that a run can be replayed.
+            pending.sort_by_key(|pending| (pending.partition.topic_id, pending.partition.index));
         }
         let mut pending = pending.into_iter().peekable();
         while let Some(first) = pending.next() {
