@@ -321,6 +321,24 @@ fn rename_in(names: &mut BTreeMap<PathBuf, Name>, from: &Path, to: &Path) {
     }
 }
 
+impl Pending {
+    /// A folder was renamed: paths below it become those below its new name.
+    fn follow(&mut self, from: &Path, to: &Path) {
+        let paths: [Option<&mut PathBuf>; 2] = match self {
+            Self::Link { path, .. } | Self::Unlink { path } => [Some(path), None],
+            Self::Rename { from, to } => [Some(from), Some(to)],
+            Self::Write { .. } | Self::SetLen { .. } => [None, None],
+        };
+        for path in paths.into_iter().flatten() {
+            if let Ok(rest) = path.strip_prefix(from)
+                && !rest.as_os_str().is_empty()
+            {
+                *path = to.join(rest);
+            }
+        }
+    }
+}
+
 impl State {
     /// Counts a changing call and tells whether it fails.
     fn call(&mut self, name: &'static str, path: &Path) -> io::Result<Option<Fault>> {
@@ -370,12 +388,21 @@ impl State {
 
     /// Makes durable, in their order, the operations that `which` picks.
     fn settle(&mut self, which: impl Fn(&Pending) -> bool, keep: bool) {
-        let (now, later) = std::mem::take(&mut self.pending).into_iter().partition(which);
-        self.pending = later;
-        if keep {
-            let now: Vec<Pending> = now;
-            now.into_iter().for_each(|operation| self.apply(operation));
+        let mut later: Vec<Pending> = Vec::new();
+        for operation in std::mem::take(&mut self.pending) {
+            if !which(&operation) {
+                later.push(operation);
+                continue;
+            }
+            if keep {
+                if let Pending::Rename { from, to } = &operation {
+                    // What is still to reach a folder's content follows the folder, not its name.
+                    later.iter_mut().for_each(|earlier| earlier.follow(from, to));
+                }
+                self.apply(operation);
+            }
         }
+        self.pending = later;
     }
 
     fn used(&self) -> u64 {

@@ -3,7 +3,7 @@
 //!
 //! A pure table under the log's lock: checking and recording are apart, so that a batch is recorded only after
 //! it was written. Ordered by producer id, because snapshots and traces must not depend on a hash seed.
-//! Snapshots keep one batch per producer, as Kafka's do, so after a restart only the newest is recognised.
+//! Snapshots keep all that is remembered, so that after a restart no batch in flight is taken for a gap.
 
 mod snapshot;
 
@@ -77,6 +77,11 @@ impl Producer {
     /// The newest batch.
     pub(crate) fn last(&self) -> Option<&PastBatch> {
         self.batches.iter().rev().flatten().next()
+    }
+
+    /// The remembered batches, oldest first.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &PastBatch> {
+        self.batches.iter().flatten()
     }
 
     fn push(&mut self, batch: PastBatch) {
@@ -230,8 +235,11 @@ impl Producers {
         Some(CompletedTransaction { producer_id: header.producer_id, first_offset, last_offset: offset })
     }
 
-    /// Puts back a producer from a snapshot.
+    /// Puts back a producer from an entry of a snapshot, or adds its next batch to it.
     pub(crate) fn restore(&mut self, id: ProducerId, batch: Option<PastBatch>, mut producer: Producer) {
+        if let Some(known) = self.table.get(&id).filter(|known| known.epoch == producer.epoch) {
+            producer.batches = known.batches;
+        }
         if let Some(batch) = batch {
             let timestamp = producer.last_timestamp;
             producer.push(batch);
@@ -253,13 +261,13 @@ impl Producers {
         self.table.iter().map(|(id, producer)| (*id, producer))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     #[cfg(test)]
     pub(crate) fn get(&self, id: ProducerId) -> Option<&Producer> {
         self.table.get(&id)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.table.len()
     }
 
     /// Forgets producers without an open transaction that were silent for `expiration_ms`

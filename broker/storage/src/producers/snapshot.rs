@@ -1,4 +1,8 @@
 //! `.snapshot` files: Kafka's `ProducerSnapshot` schema, version 1, so that either broker reads the other's.
+//!
+//! Kafka writes one entry for each producer, with its newest batch, and so refuses the older ones of a client that
+//! had several in flight when the broker stopped. Here each remembered batch has an entry, oldest first: Kafka
+//! takes the last entry of a producer, which is the one that it would have written.
 
 use protocol::id::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
@@ -13,24 +17,42 @@ const ENTRY_BYTES: usize = 46;
 
 /// The file's bytes.
 pub(crate) fn encode(producers: &Producers) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + producers.len() * ENTRY_BYTES);
+    let count: usize = producers.iter().map(|(_, producer)| producer.batches().count().max(1)).sum();
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + count * ENTRY_BYTES);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
     bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&i32::try_from(producers.len()).unwrap_or(i32::MAX).to_be_bytes());
+    bytes.extend_from_slice(&i32::try_from(count).unwrap_or(i32::MAX).to_be_bytes());
     for (id, producer) in producers.iter() {
-        let last = producer.last();
-        bytes.extend_from_slice(&id.0.to_be_bytes());
-        bytes.extend_from_slice(&producer.epoch.0.to_be_bytes());
-        bytes.extend_from_slice(&last.map_or(-1, |batch| batch.last_sequence).to_be_bytes());
-        bytes.extend_from_slice(&last.map_or(-1, |batch| batch.last_offset.0).to_be_bytes());
-        bytes.extend_from_slice(&last.map_or(0, |batch| batch.offset_delta).to_be_bytes());
-        bytes.extend_from_slice(&producer.last_timestamp.0.to_be_bytes());
-        bytes.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
-        bytes.extend_from_slice(&producer.transaction_first_offset.map_or(-1, |o| o.0).to_be_bytes());
+        let newest = producer.last();
+        if newest.is_none() {
+            put(&mut bytes, id, producer, None, producer.last_timestamp);
+        }
+        for batch in producer.batches() {
+            let is_newest = newest == Some(batch);
+            let timestamp = if is_newest { producer.last_timestamp } else { batch.timestamp };
+            put(&mut bytes, id, producer, Some(batch), timestamp);
+        }
     }
     let crc = crc32c::crc32c(&bytes[CRC_END..]);
     bytes[2..CRC_END].copy_from_slice(&crc.to_be_bytes());
     bytes
+}
+
+fn put(
+    bytes: &mut Vec<u8>,
+    id: ProducerId,
+    producer: &Producer,
+    batch: Option<&PastBatch>,
+    timestamp: Timestamp,
+) {
+    bytes.extend_from_slice(&id.0.to_be_bytes());
+    bytes.extend_from_slice(&producer.epoch.0.to_be_bytes());
+    bytes.extend_from_slice(&batch.map_or(-1, |batch| batch.last_sequence).to_be_bytes());
+    bytes.extend_from_slice(&batch.map_or(-1, |batch| batch.last_offset.0).to_be_bytes());
+    bytes.extend_from_slice(&batch.map_or(0, |batch| batch.offset_delta).to_be_bytes());
+    bytes.extend_from_slice(&timestamp.0.to_be_bytes());
+    bytes.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
+    bytes.extend_from_slice(&producer.transaction_first_offset.map_or(-1, |o| o.0).to_be_bytes());
 }
 
 /// The producers of a file; the reason when it is no whole snapshot.
