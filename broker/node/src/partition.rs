@@ -196,7 +196,10 @@ impl Partition {
         let synced_first = state.settings.rules.counts_synced;
         for (outcome, batch) in raw.into_iter().zip(batches.iter()) {
             let waits_for = match outcome {
-                AppendOutcome::Appended { base_offset } if acks_all || synced_first => {
+                // What was written before may still wait, and is acknowledged no earlier for being sent again.
+                AppendOutcome::Appended { base_offset } | AppendOutcome::Duplicate { base_offset, .. }
+                    if acks_all || synced_first =>
+                {
                     let required = base_offset.plus(i64::from(batch.header.last_offset_delta) + 1);
                     (state.replica.high_watermark() < required).then_some((epoch, required))
                 }
