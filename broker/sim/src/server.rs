@@ -66,12 +66,15 @@ pub(crate) struct Connection {
     pub(crate) flushing: bool,
 }
 
+/// The jobs of a pool: how many run, and those that wait.
+type Queue = (Pool, usize, VecDeque<(Ticket, Job)>);
+
 /// A running broker.
 pub(crate) struct Server {
     pub(crate) node: Node,
     pub(crate) connections: BTreeMap<u64, Connection>,
     pub(crate) woken: Woken,
-    queues: [(Pool, usize, VecDeque<(Ticket, Job)>); 3],
+    queues: [Queue; 3],
 }
 
 impl Server {
@@ -122,10 +125,7 @@ impl Server {
     }
 
     /// The bytes that are ready, file ranges read by now, and why the connection ends behind them.
-    pub(crate) fn take_output(
-        &mut self,
-        connection: u64,
-    ) -> Result<(Vec<u8>, Option<&'static str>), String> {
+    pub(crate) fn take_output(&mut self, connection: u64) -> Result<(Vec<u8>, Option<&'static str>), String> {
         let Some(connection) = self.connections.get_mut(&connection) else { return Ok((Vec::new(), None)) };
         connection.flushing = false;
         let mut bytes = Vec::new();

@@ -153,8 +153,12 @@ impl World {
         let lasting = [Kind::Kept, Kind::Synced, Kind::Retained];
         let all = [Kind::Kept, Kind::Synced, Kind::Retained, Kind::Fleeting];
         let acks = [*self.random.pick(&[1, -1]), *self.random.pick(&[0, 1])];
-        let producers = [("idempotent-1", true, -1, &all[..]), ("idempotent-2", true, -1, &lasting[..]),
-            ("plain-1", false, acks[0], &all[..]), ("plain-2", false, acks[1], &lasting[..])];
+        let producers = [
+            ("idempotent-1", true, -1, &all[..]),
+            ("idempotent-2", true, -1, &lasting[..]),
+            ("plain-1", false, acks[0], &all[..]),
+            ("plain-2", false, acks[1], &lasting[..]),
+        ];
         for (name, idempotent, acks, kinds) in producers {
             let incarnation = self.oracle.producer();
             let client = Producer::new(name, idempotent, acks, kinds, incarnation);
@@ -208,8 +212,12 @@ impl World {
             };
             self.now = time;
             if time > TIME_MAX {
-                let waiting: Vec<&str> = self.links.iter().filter(|link| !link.client.is_idle())
-                    .map(|link| link.name.as_str()).collect();
+                let waiting: Vec<&str> = self
+                    .links
+                    .iter()
+                    .filter(|link| !link.client.is_idle())
+                    .map(|link| link.name.as_str())
+                    .collect();
                 let why = format!("no progress in phase {:?}; {waiting:?} wait", self.phase);
                 self.fail(why);
                 break;
@@ -332,8 +340,11 @@ impl World {
     fn start_jobs(&mut self) {
         while let Some((pool, ticket, job)) = self.server.as_mut().and_then(Server::start_job) {
             let slow = self.now < self.slow_until;
-            let duration =
-                if slow { self.random.between(20, 900) * MILLI } else { self.random.between(50, 4_000) * MICRO };
+            let duration = if slow {
+                self.random.between(20, 900) * MILLI
+            } else {
+                self.random.between(50, 4_000) * MICRO
+            };
             // The disk may be changed when a job begins or when it ends: both happen before it is told.
             let early = self.random.chance(50);
             let running = if early { Running::Early(job.run()) } else { Running::Late(job) };
@@ -371,8 +382,11 @@ impl World {
         let Some(found) = server.connections.get_mut(&connection) else { return };
         if !std::mem::replace(&mut found.flushing, true) {
             // A client that is slow to read.
-            let after =
-                if self.random.chance(3) { self.random.below(300 * MILLI) } else { self.random.below(100 * MICRO) };
+            let after = if self.random.chance(3) {
+                self.random.below(300 * MILLI)
+            } else {
+                self.random.below(100 * MICRO)
+            };
             self.at(after, Event::Flush(connection));
         }
     }
@@ -477,7 +491,10 @@ impl World {
     fn drop_connection(&mut self, at: usize) {
         let Some(connection) = self.links[at].connection.take() else { return };
         self.queue.retain(|_, event| match event {
-            Event::Arrive(of, _) | Event::Deliver(of, _) | Event::Roused(of) | Event::Flush(of)
+            Event::Arrive(of, _)
+            | Event::Deliver(of, _)
+            | Event::Roused(of)
+            | Event::Flush(of)
             | Event::Close(of) => *of != connection,
             _ => true,
         });
@@ -592,7 +609,11 @@ impl World {
                     self.disk.crash(&mut SeededChooser::new(random.next()));
                 } else {
                     let keep = |_: Unsynced| {
-                        if random.chance(kept_percent) { storage::disk::Keep::All } else { storage::disk::Keep::Lost }
+                        if random.chance(kept_percent) {
+                            storage::disk::Keep::All
+                        } else {
+                            storage::disk::Keep::Lost
+                        }
                     };
                     self.disk.crash(&mut { keep });
                 }
@@ -608,8 +629,12 @@ impl World {
             self.drop_connection(at);
         }
         let now = self.clock();
-        let jobs: Vec<(u64, u64)> =
-            self.queue.iter().filter(|(_, event)| matches!(event, Event::Job(..))).map(|(key, _)| *key).collect();
+        let jobs: Vec<(u64, u64)> = self
+            .queue
+            .iter()
+            .filter(|(_, event)| matches!(event, Event::Job(..)))
+            .map(|(key, _)| *key)
+            .collect();
         for key in jobs {
             let Some(Event::Job(pool, ticket, running)) = self.queue.remove(&key) else { continue };
             let result = match *running {

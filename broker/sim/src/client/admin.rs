@@ -32,8 +32,11 @@ const CREATED_ID_FROM: i16 = 7;
 /// Partitions that a topic may grow to.
 const PARTITIONS_MAX: i32 = 6;
 
+/// Keys and values.
+type Settings = &'static [(&'static str, &'static str)];
+
 /// The topics that every run has.
-const LASTING: [(&str, Kind, i32, &[(&str, &str)]); 4] = [
+const LASTING: [(&str, Kind, i32, Settings); 4] = [
     ("kept", Kind::Kept, 3, &[("internal.segment.bytes", "40000")]),
     ("synced", Kind::Synced, 2, &[("flush.messages", "1"), ("internal.segment.bytes", "60000")]),
     (
@@ -74,7 +77,14 @@ impl Admin {
         Self { requests: Requests::new("admin"), next_name: 0, uncertain: false }
     }
 
-    fn create(&mut self, name: &str, kind: Kind, count: i32, configs: &[(&str, &str)], context: &mut Context<'_>) {
+    fn create(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        count: i32,
+        configs: &[(&str, &str)],
+        context: &mut Context<'_>,
+    ) {
         let version = context.random.version(CreateTopicsRequest::VERSIONS);
         let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
             name: (*name).to_owned(),
@@ -95,7 +105,8 @@ impl Admin {
     fn auto_create(&mut self, context: &mut Context<'_>) {
         self.next_name += 1;
         let name = format!("auto-{}", self.next_name);
-        let version = context.random.version(IDS_FROM.max(AUTO_CREATION_FROM)..=*MetadataRequest::VERSIONS.end());
+        let version =
+            context.random.version(IDS_FROM.max(AUTO_CREATION_FROM)..=*MetadataRequest::VERSIONS.end());
         let topic = MetadataRequestTopic { name: Some(name.clone()), ..Default::default() };
         let request = MetadataRequest {
             topics: Some(vec![topic]),
@@ -202,11 +213,19 @@ impl Admin {
         }
     }
 
-    fn created(&mut self, name: &str, frame: &[u8], version: i16, context: &mut Context<'_>) -> Result<(), String> {
+    fn created(
+        &mut self,
+        name: &str,
+        frame: &[u8],
+        version: i16,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
         let response = body::<CreateTopicsRequest>(frame, version)?;
         let result = response.topics.first().ok_or("CreateTopics was answered without its topic")?;
         match result.error_code {
-            ErrorCode::None if version >= CREATED_ID_FROM => context.oracle.created(name, result.topic_id),
+            ErrorCode::None if version >= CREATED_ID_FROM => {
+                context.oracle.created(name, result.topic_id, context.now)
+            }
             ErrorCode::None | ErrorCode::TopicAlreadyExists | ErrorCode::RequestTimedOut => {
                 self.uncertain = true;
                 Ok(())
@@ -217,7 +236,11 @@ impl Admin {
             }
             other => {
                 context.oracle.not_created(name);
-                Err(format!("CreateTopics of {name} was answered with {}: {:?}", other.name(), result.error_message))
+                Err(format!(
+                    "CreateTopics of {name} was answered with {}: {:?}",
+                    other.name(),
+                    result.error_message
+                ))
             }
         }
     }
@@ -236,7 +259,13 @@ impl Admin {
         }
     }
 
-    fn answer(&mut self, what: What, frame: &[u8], version: i16, context: &mut Context<'_>) -> Result<(), String> {
+    fn answer(
+        &mut self,
+        what: What,
+        frame: &[u8],
+        version: i16,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
         match what {
             What::Create(name) => self.created(&name, frame, version, context),
             What::AutoCreate(name) => {
@@ -246,7 +275,7 @@ impl Admin {
                     self.uncertain = true;
                     return Ok(());
                 }
-                context.oracle.created(&name, topic.topic_id)
+                context.oracle.created(&name, topic.topic_id, context.now)
             }
             What::Delete(name) => {
                 let response = body::<DeleteTopicsRequest>(frame, version)?;
@@ -263,6 +292,7 @@ impl Admin {
                     && let Some(topic) = context.oracle.topic_mut(&name)
                 {
                     topic.partitions = count;
+                    topic.grown_at = context.now;
                 }
                 Ok(())
             }

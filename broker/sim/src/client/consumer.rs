@@ -258,7 +258,8 @@ pub(super) fn read_records(
         if header.last_offset().0 >= high_watermark {
             return Err(format!("offset {} beyond {high_watermark}", header.last_offset()));
         }
-        let records = Records::new(batch, &mut buffer, DECOMPRESSED_MAX).map_err(|error| error.to_string())?;
+        let records =
+            Records::new(batch, &mut buffer, DECOMPRESSED_MAX).map_err(|error| error.to_string())?;
         let mut expected = header.base_offset.0;
         if expected > next {
             return Err(format!("a gap from {next} to {expected}"));

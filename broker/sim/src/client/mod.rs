@@ -56,21 +56,11 @@ impl<W> Requests<W> {
         Self { name: name.to_owned(), next: 0, waiting: VecDeque::new() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(crate) fn send<R: Request>(
-        &mut self,
-        request: &R,
-        version: i16,
-        what: W,
-        context: &mut Context<'_>,
-    ) {
+    pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16, what: W, context: &mut Context<'_>) {
         self.send_unanswered(request, version, context);
         self.waiting.push_back((CorrelationId(self.next), version, what));
     }
@@ -114,5 +104,9 @@ pub(crate) fn body<R: Request>(frame: &[u8], version: i16) -> Result<R::Response
 
 /// Metadata of all topics.
 fn everything() -> protocol::message::MetadataRequest {
-    protocol::message::MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() }
+    protocol::message::MetadataRequest {
+        topics: None,
+        allow_auto_topic_creation: false,
+        ..Default::default()
+    }
 }

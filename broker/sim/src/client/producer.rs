@@ -19,13 +19,8 @@ const IN_FLIGHT_MAX: usize = 5;
 const IDS_FROM: i16 = 13;
 /// The first version that may carry zstd.
 const ZSTD_FROM: i16 = 7;
-const CODECS: [Compression; 5] = [
-    Compression::None,
-    Compression::Gzip,
-    Compression::Snappy,
-    Compression::Lz4,
-    Compression::Zstd,
-];
+const CODECS: [Compression; 5] =
+    [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
 /// A batch that is not acknowledged.
 struct Batch {
@@ -43,8 +38,6 @@ struct Batch {
     again: bool,
     /// The high watermark's floor when it was last sent.
     floor: i64,
-    /// Losses of power when it was made.
-    power_losses: u64,
 }
 
 enum What {
@@ -65,6 +58,8 @@ pub(crate) struct Producer {
     batches: VecDeque<Batch>,
     next_batch: u64,
     next_value: u64,
+    /// Losses of power when the present incarnation began: later ones may have taken what it wrote.
+    power_losses: u64,
 }
 
 impl Producer {
@@ -80,6 +75,7 @@ impl Producer {
             batches: VecDeque::new(),
             next_batch: 0,
             next_value: 0,
+            power_losses: 0,
         }
     }
 
@@ -88,6 +84,7 @@ impl Producer {
         self.batches.clear();
         self.sequences.clear();
         self.next_value = 0;
+        self.power_losses = context.oracle.power_losses;
         self.incarnation = context.oracle.producer();
         // A client may raise its epoch, or begin as somebody new.
         if context.random.chance(50) {
@@ -97,8 +94,7 @@ impl Producer {
 
     fn ask_identity(&mut self, context: &mut Context<'_>) {
         let version = context.random.version(InitProducerIdRequest::VERSIONS);
-        let (producer_id, producer_epoch) =
-            self.identity.unwrap_or((ProducerId::NONE, ProducerEpoch::NONE));
+        let (producer_id, producer_epoch) = self.identity.unwrap_or((ProducerId::NONE, ProducerEpoch::NONE));
         let mut request = InitProducerIdRequest { producer_id, producer_epoch, ..Default::default() };
         if version < 3 {
             request.producer_id = ProducerId::NONE;
@@ -138,14 +134,19 @@ impl Producer {
             sent: false,
             again: false,
             floor: 0,
-            power_losses: context.oracle.power_losses,
         })
     }
 
     fn send(&mut self, number: u64, context: &mut Context<'_>) {
         let Some(batch) = self.batches.iter_mut().find(|batch| batch.number == number) else { return };
         let fleeting = context.oracle.by_id(batch.place.0).is_none_or(|topic| topic.kind == Kind::Fleeting);
-        let oldest = if fleeting { IDS_FROM } else if batch.zstd { ZSTD_FROM } else { 3 };
+        let oldest = if fleeting {
+            IDS_FROM
+        } else if batch.zstd {
+            ZSTD_FROM
+        } else {
+            3
+        };
         let version = context.random.version(oldest..=*ProduceRequest::VERSIONS.end());
         batch.again |= batch.sent;
         batch.sent = true;
@@ -171,7 +172,12 @@ impl Producer {
         }
     }
 
-    fn answered(&mut self, number: u64, answer: &PartitionProduceResponse, context: &mut Context<'_>) -> Result<(), String> {
+    fn answered(
+        &mut self,
+        number: u64,
+        answer: &PartitionProduceResponse,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
         let Some(at) = self.batches.iter().position(|batch| batch.number == number) else { return Ok(()) };
         let code = answer.error_code;
         if !code.is_error() {
@@ -199,8 +205,12 @@ impl Producer {
                 let place = batch.place;
                 if self.batches.iter().take(at).any(|earlier| earlier.place == place && !earlier.sent) {
                     self.batches[at].sent = false;
-                } else if batch.power_losses == context.oracle.power_losses {
-                    return Err(format!("batch {:?} of {place:?} was refused with {}", batch.first, code.name()));
+                } else if self.power_losses == context.oracle.power_losses {
+                    return Err(format!(
+                        "batch {:?} of {place:?} was refused with {}",
+                        batch.first,
+                        code.name()
+                    ));
                 } else {
                     context.oracle.counters.producers_reset += 1;
                     self.reincarnate(context);
@@ -229,7 +239,8 @@ fn acknowledged(batch: &Batch, base: i64, context: &mut Context<'_>) -> Result<(
     }
     context.oracle.counters.acknowledged += batch.count;
     let log = context.oracle.log(batch.place);
-    log.acked(base, batch.first, batch.count).map_err(|why| format!("{}-{}: {why}", batch.name, batch.place.1))
+    log.acked(base, batch.first, batch.count)
+        .map_err(|why| format!("{}-{}: {why}", batch.name, batch.place.1))
 }
 
 impl Client for Producer {

@@ -85,8 +85,10 @@ impl Log {
         let lost = self.values.split_off(&end);
         if !lost.is_empty() && (!may_lose || synced && self.acked_end > end) {
             let acked = self.acked_end;
-            return Err(format!("the log ends at {end}; known until {}, acknowledged until {acked}",
-                end + i64::try_from(lost.len()).unwrap_or(0)));
+            return Err(format!(
+                "the log ends at {end}; known until {}, acknowledged until {acked}",
+                end + i64::try_from(lost.len()).unwrap_or(0)
+            ));
         }
         for value in lost.values() {
             self.places.remove(value);

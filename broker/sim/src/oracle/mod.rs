@@ -33,6 +33,9 @@ pub(crate) struct Topic {
     pub(crate) id: TopicId,
     pub(crate) kind: Kind,
     pub(crate) partitions: i32,
+    /// When it was created, and when it got its present number of partitions.
+    created_at: u64,
+    pub(crate) grown_at: u64,
     /// Partitions that were asked for without an answer so far.
     pub(crate) partitions_maybe: i32,
     /// Settings that were acknowledged.
@@ -186,7 +189,7 @@ impl Oracle {
     }
 
     /// A topic that had been asked for is there.
-    pub(crate) fn created(&mut self, name: &str, id: TopicId) -> Result<(), String> {
+    pub(crate) fn created(&mut self, name: &str, id: TopicId, now: u64) -> Result<(), String> {
         let Some((kind, partitions)) = self.creations.remove(name) else {
             return Err(format!("topic {name} exists, and nobody created it"));
         };
@@ -199,6 +202,8 @@ impl Oracle {
             id,
             kind,
             partitions,
+            created_at: now,
+            grown_at: now,
             partitions_maybe: partitions,
             configs: BTreeMap::new(),
             configs_maybe: Vec::new(),
@@ -232,8 +237,9 @@ impl Oracle {
             match self.topics.get_mut(name).filter(|topic| topic.id == *id) {
                 Some(topic) => {
                     if *partitions == topic.partitions_maybe {
+                        topic.grown_at = if topic.partitions == *partitions { topic.grown_at } else { now };
                         topic.partitions = *partitions;
-                    } else if *partitions != topic.partitions {
+                    } else if *partitions != topic.partitions && topic.grown_at <= sent {
                         return Err(format!("{name} has {partitions} partitions, not {}", topic.partitions));
                     }
                 }
@@ -246,7 +252,7 @@ impl Oracle {
                 }
                 None => {
                     self.deleted(name, now);
-                    self.created(name, *id)?;
+                    self.created(name, *id, now)?;
                 }
             }
         }
@@ -254,6 +260,9 @@ impl Oracle {
         let gone: Vec<Topic> =
             self.topics.values().filter(|topic| !listed.contains(&topic.id)).cloned().collect();
         for topic in gone {
+            if topic.created_at > sent {
+                continue;
+            }
             if !topic.deletion_asked {
                 return Err(format!("{} is gone, and nobody deleted it", topic.name));
             }
