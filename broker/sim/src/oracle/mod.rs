@@ -253,6 +253,10 @@ impl Oracle {
                 None => {
                     self.deleted(name, now);
                     self.created(name, *id, now)?;
+                    // Of several creations that were asked for, an earlier one may have come to pass.
+                    if let Some(topic) = self.topics.get_mut(name) {
+                        (topic.partitions, topic.partitions_maybe) = (*partitions, *partitions);
+                    }
                 }
             }
         }
