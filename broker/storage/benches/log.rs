@@ -144,6 +144,14 @@ fn clean_start(c: &mut Criterion) {
             directory.close_clean(BrokerEpoch(1), states).unwrap();
         });
     });
+    drop(open());
+    group.bench_function("1,000 partitions after a kill", |b| {
+        b.iter(|| {
+            let directory = open();
+            let open_one = |partition| directory.open_log(&partition, LogConfig::default(), NOW).unwrap();
+            directory.partitions().into_iter().map(open_one).collect::<Vec<_>>()
+        });
+    });
     group.finish();
 }
 
@@ -183,6 +191,6 @@ fn recovery(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30).measurement_time(std::time::Duration::from_secs(2));
-    targets = appends, reads, clean_start, recovery
+    targets = clean_start, appends, reads, recovery
 }
 criterion_main!(benches);

@@ -209,3 +209,70 @@ impl<'a> Take<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn state(segments: usize) -> CleanState {
+        let segment = SegmentState {
+            base_offset: Offset(5),
+            size: 77,
+            max_timestamp: Timestamp(9),
+            max_timestamp_offset: Offset(6),
+        };
+        CleanState {
+            topic_id: Uuid([4; 16]),
+            log_start_offset: Offset(3),
+            log_end_offset: Offset(8),
+            segments: vec![segment; segments],
+            active_exists: true,
+            offset_entries: 2,
+            time_entries: 1,
+            first_timestamp: Timestamp(4),
+            created: Timestamp(5),
+            epochs: vec![(LeaderEpoch(1), Offset(0)), (LeaderEpoch(4), Offset(7))],
+            producers: vec![1, 2, 3],
+            truncation_noted: true,
+        }
+    }
+
+    fn marker() -> Vec<u8> {
+        let partition = |topic: &str| TopicPartition { topic: topic.into(), partition: PartitionIndex(3) };
+        encode(BrokerEpoch(12), &BTreeMap::from([(partition("a"), state(1)), (partition("b"), state(3))]))
+    }
+
+    #[test]
+    fn a_marker_is_read_back_whole_or_not_at_all() {
+        let bytes = marker();
+        let read = decode(&bytes).unwrap();
+        assert_eq!(read.broker_epoch, BrokerEpoch(12));
+        assert_eq!(read.logs.values().cloned().collect::<Vec<_>>(), [state(1), state(3)]);
+        assert_eq!(encode(read.broker_epoch, &read.logs), bytes);
+        for len in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..len]), None);
+        }
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x10;
+            assert_eq!(decode(&changed), None, "byte {at}");
+        }
+    }
+
+    proptest! {
+        /// Also behind a CRC that fits, as after a bug in what wrote it.
+        #[test]
+        fn rubbish_is_refused(rest in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend_from_slice(&crc32c::crc32c(&rest).to_be_bytes());
+            bytes.extend_from_slice(&rest);
+            let _ = decode(&bytes);
+            let _ = decode(&rest);
+            let _ = crate::producers::decode_snapshot(&rest);
+            let _ = crate::index::LoadedIndex::parse(&rest, 1 << 20);
+            let _ = crate::index::parse_times(&rest);
+            let _ = crate::epochs::Epochs::decode(&String::from_utf8_lossy(&rest));
+        }
+    }
+}

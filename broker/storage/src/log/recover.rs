@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use protocol::id::{LeaderEpoch, Offset, Timestamp};
-use protocol::records::crc_matches;
+use protocol::records::{BatchHeader, crc_matches};
 
 use super::active::Active;
 use super::scan::{self, Step};
@@ -223,6 +223,7 @@ impl Recovery {
             // Synced, so that what is appended next can never stand before a rest of what is cut now.
             let cut = file.set_len(end).and_then(|()| file.sync_data());
             cut.map_err(|e| Error::io("cut", &segment.log_path(), e))?;
+            self.cut_times()?;
         }
         Ok(end == len)
     }
@@ -235,34 +236,35 @@ impl Recovery {
         let base = segment.base_offset();
         let below = u32::try_from(self.recovery_point.0.saturating_sub(base.0).max(0)).unwrap_or(u32::MAX);
         let mut kept = 0;
-        let mut kept_times = 0;
+        let mut times = index::parse_times(&read_index(&segment, TIME_INDEX)?.unwrap_or_default());
+        // A close adds an entry behind the offset index's last one; it was synced like all below the recovery point.
+        times.retain(|entry| entry.last < below);
         if let Some(mut bytes) = read_index(&segment, INDEX)? {
             // Entries behind the recovery point may be torn and are not needed.
             let sure = bytes.chunks_exact(8).take_while(|entry| big_endian(&entry[..4]) < below).count();
             bytes.truncate(sure * index::OFFSET_ENTRY_BYTES);
             let entries = LoadedIndex::parse(&bytes, log_bytes).unwrap_or_default();
-            if let Some((last, position)) = entries.entries().last().copied() {
-                let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;
-                let mut headers = Headers::new(&*file, log_bytes, Wait::Long);
-                let found = headers.at(position).ok();
-                if let Some(header) = found.filter(|h| h.last_offset() == base.plus(i64::from(last))) {
+            let found = match entries.entries().last() {
+                Some((last, position)) => self.batch_at(&segment, log_bytes, *last, *position)?,
+                None => None,
+            };
+            match (found, entries.entries().last()) {
+                (Some((header, first)), Some((_, position))) => {
                     kept = entries.len();
-                    active.size = position;
+                    active.size = *position;
                     active.next_offset = header.base_offset;
-                    let first = headers.at(0).ok();
-                    active.first_timestamp = first.map_or(Timestamp::NONE, |first| first.max_timestamp);
-                    let mut times =
-                        index::parse_times(&read_index(&segment, TIME_INDEX)?.unwrap_or_default());
-                    times.retain(|entry| entry.last <= last);
-                    kept_times = times.len();
-                    if let Some(newest) = times.last() {
-                        let timestamp = Timestamp(newest.timestamp);
-                        let offset = base.plus(i64::from(newest.last));
-                        active.max_timestamp = MaxTimestamp { timestamp, offset };
-                        active.newest_time_entry = newest.timestamp;
-                    }
+                    active.first_timestamp = first;
                 }
+                // An index that is wrong makes its neighbour doubtful.
+                _ if sure > 0 => times.clear(),
+                _ => {}
             }
+        }
+        let kept_times = times.len();
+        if let Some(newest) = times.last() {
+            let timestamp = Timestamp(newest.timestamp);
+            active.max_timestamp = MaxTimestamp { timestamp, offset: base.plus(i64::from(newest.last)) };
+            active.newest_time_entry = newest.timestamp;
         }
         active.offsets = Tail::in_file(kept);
         active.times = Tail::in_file(kept_times);
@@ -270,6 +272,42 @@ impl Recovery {
             segment.cut_file(suffix, bytes as u64).map_err(|e| Error::io("cut", &segment.path(suffix), e))?;
         }
         Ok(())
+    }
+
+    /// Removes time entries of batches that were cut: there are some when the device lost what was synced.
+    fn cut_times(&mut self) -> Result<(), Error> {
+        let active = &mut self.log.active;
+        if active.next_offset >= self.recovery_point {
+            return Ok(());
+        }
+        let segment = &active.segment;
+        let end = active.relative(active.next_offset);
+        let mut times = index::parse_times(&read_index(segment, TIME_INDEX)?.unwrap_or_default());
+        times.retain(|entry| entry.last < end);
+        let len = (times.len() * index::TIME_ENTRY_BYTES) as u64;
+        segment.cut_file(TIME_INDEX, len).map_err(|e| Error::io("cut", &segment.path(TIME_INDEX), e))?;
+        if active.times.written() > times.len() {
+            active.times = Tail::in_file(times.len());
+            active.newest_time_entry = times.last().map_or(-1, |newest| newest.timestamp);
+        }
+        Ok(())
+    }
+
+    /// The header of the batch that an index entry names, and the greatest timestamp of the segment's first batch;
+    /// `None` when the entry names no such batch.
+    fn batch_at(
+        &self,
+        segment: &Arc<Segment>,
+        log_bytes: u32,
+        last: u32,
+        position: u32,
+    ) -> Result<Option<(BatchHeader, Timestamp)>, Error> {
+        let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;
+        let mut headers = Headers::new(&*file, log_bytes, Wait::Long);
+        let last = segment.base_offset().plus(i64::from(last));
+        let found = headers.at(position).ok().filter(|header| header.last_offset() == last);
+        let first = headers.at(0).ok().map_or(Timestamp::NONE, |first| first.max_timestamp);
+        Ok(found.map(|header| (header, first)))
     }
 
     /// Removes segments behind the end of what is whole.
