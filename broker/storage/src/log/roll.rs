@@ -34,7 +34,10 @@ impl Log {
         if self.active.size == 0 {
             return Ok(());
         }
-        let result = self.complete_indexes().and_then(|()| self.write_snapshot(base_offset));
+        let result = self.save_names().and_then(|()| {
+            self.complete_indexes()?;
+            self.write_snapshot(base_offset)
+        });
         self.note(result)?;
         let next = Active::new(Segment::new(base_offset, &self.folder, &self.files), now);
         let old = std::mem::replace(&mut self.active, next);
@@ -43,6 +46,20 @@ impl Log {
             size: old.size,
             max_timestamp: old.max_timestamp,
         });
+        Ok(())
+    }
+
+    /// Makes the names of the segments so far durable before the next one's can be: a power loss must not keep the
+    /// later one and take the earlier, which would leave a log without its front. The background sync has mostly done
+    /// it already.
+    fn save_names(&mut self) -> Result<(), Error> {
+        if !self.names_changes.pending() {
+            return Ok(());
+        }
+        let path = self.folder.path();
+        let version = self.names_changes.version();
+        self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
+        self.names_changes.saved(version);
         Ok(())
     }
 
