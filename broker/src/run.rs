@@ -21,6 +21,9 @@ use crate::shell::Shell;
 /// How often the event loops show that they come around.
 const BEAT: Duration = Duration::from_millis(500);
 
+/// How long the start may wait for the metadata log's disk.
+const CATCH_UP_MAX: Duration = Duration::from_secs(60);
+
 /// Runs a broker until SIGTERM or SIGINT, then closes its logs.
 ///
 /// # Errors
@@ -35,6 +38,7 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     let node = Node::open(clock.now(), config.clone(), Arc::new(RealDisk), seed()?, &mut effects)
         .with_context(|| format!("start broker {}", config.node_id))?;
     let shell = Shell::start(node, clock, runtime.handle().clone(), effects).context("start threads")?;
+    runtime.block_on(catch_up(&shell))?;
     let limits = Limits {
         connections_max: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
         connections_per_ip_max: usize::try_from(config.max_connections_per_ip).unwrap_or(usize::MAX),
@@ -129,6 +133,19 @@ async fn beat(health: Arc<Health>, shell: Arc<Shell>) {
             });
         }
     }
+}
+
+/// Waits until the metadata is replayed. Who connects before waits in the sockets' backlog, and never hears of a cluster
+/// without its topics.
+async fn catch_up(shell: &Shell) -> anyhow::Result<()> {
+    let caught_up = async {
+        while !shell.node.is_caught_up() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(CATCH_UP_MAX, caught_up)
+        .await
+        .context("replay the metadata: the metadata log was not written within 60 s; see the lines above")
 }
 
 fn addresses(config: &Config) -> String {

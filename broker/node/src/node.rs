@@ -170,6 +170,14 @@ impl Node {
         self.ready.load(Ordering::Acquire)
     }
 
+    /// Whether this broker's registration of this start is in its image: it knows all topics that there were, and the
+    /// controller answers.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        let image = self.image();
+        image.broker(self.config().node_id).is_some_and(|own| self.metadata.is_own(own))
+    }
+
     /// Logs that are being recovered.
     #[must_use]
     pub fn recovering(&self) -> usize {

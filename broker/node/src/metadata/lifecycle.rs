@@ -5,19 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use machines::controller::{Controller, Decision, FEATURES, Heartbeat, Registration, bootstrap_records};
-use machines::image::MetadataImage;
+use machines::image::{BrokerRegistration, MetadataImage};
 use machines::quorum::{Entry, Role};
 use protocol::id::BrokerEpoch;
 use protocol::metadata_record::{BrokerEndpoint, BrokerFeature};
 
 use super::rules::Rules;
-use super::{Proposed, Waiting};
+use super::{Metadata, Proposed, Waiting};
 use crate::config::Config;
 use crate::effects::{Effects, Now};
 use crate::node::Node;
 
 /// Kafka's number of the protocol without TLS or SASL.
 const PLAINTEXT: i16 = 0;
+
+impl Metadata {
+    /// Whether a registration is that of this start of this broker.
+    pub(crate) fn is_own(&self, registration: &BrokerRegistration) -> bool {
+        registration.id == self.broker_id && registration.incarnation_id == self.incarnation_id
+    }
+}
 
 impl Node {
     /// Becomes the active controller once an entry of its own term is applied: then the image has all that was
@@ -60,7 +67,7 @@ impl Node {
             state.lifecycle_pending = true;
         }
         let own = image.broker(self.config().node_id);
-        let registered = own.filter(|own| own.incarnation_id == self.metadata().incarnation_id);
+        let registered = own.filter(|own| self.metadata().is_own(own));
         let proposed = match registered {
             None => self.register(now, effects),
             Some(own) if own.fenced && self.recovering() == 0 => self.unfence(now, own.epoch, image, effects),
