@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::{paths, read, report, sources};
+use super::tree::{output, paths, read, report, sources};
 
 /// DESIGN's top level, and files that tools look for there.
 const ROOT: &[&str] = &[
@@ -32,6 +32,24 @@ fn the_root_holds_only_what_belongs_there() {
         paths().iter().filter_map(|path| path.split('/').next().map(str::to_owned)).collect();
     let found: Vec<String> = top.into_iter().filter(|entry| !ROOT.contains(&entry.as_str())).collect();
     report("the root has a fixed list of entries", &found);
+}
+
+/// Whether a path lies in a folder that cargo or a bench writes, wherever that folder is.
+fn is_built(path: &str) -> bool {
+    path.split('/').any(|part| part == "target")
+}
+
+#[test]
+fn what_is_built_is_not_kept() {
+    // Asked of the index alone: a committed file stays listed there although .gitignore names its folder.
+    let found: Vec<String> = output("git", &["ls-files", "-z", "--cached"])
+        .split('\0')
+        .filter(|path| is_built(path))
+        .map(str::to_owned)
+        .collect();
+    report("build output is committed", &found);
+    assert!(is_built("broker/storage/target/criterion/a start/new/sample.json") && is_built("target/a"));
+    assert!(!is_built("e2e/src/bench/target.rs"));
 }
 
 #[test]
