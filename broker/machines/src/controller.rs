@@ -1,9 +1,9 @@
 //! The controller: decides what changes in the cluster's metadata.
 //!
 //! A replicated machine: `decide_*` looks at the state and gives records and a response, and changes nothing; records
-//! come back through [`Controller::replay`]. The active controller replays at once what it proposes, so that decisions
-//! pipeline on a *speculative* image ahead of the committed one; when its leadership goes, or a proposal is dropped,
-//! [`Controller::reset`] puts the committed image in its place. A response leaves when its records are committed.
+//! come back through [`Controller::replay`]. The active controller replays at once what is in its log, so that
+//! decisions pipeline on a *speculative* image ahead of the committed one; when its leadership goes it is dropped, and
+//! the next one begins with the committed image. A response leaves when its records are committed.
 //!
 //! Owner: the quorum's thread. Time and random numbers are arguments. What a configuration key is, is asked of
 //! [`ConfigRules`]. Error codes and the order of checks are those of Kafka 4.3's controller.
@@ -129,11 +129,6 @@ impl Controller {
     /// The record does not fit what was replayed before.
     pub fn replay(&mut self, record: &MetadataRecord) -> Result<Change, ApplyError> {
         self.image.apply(record)
-    }
-
-    /// Forgets what was decided and not committed.
-    pub fn reset(&mut self, committed: MetadataImage) {
-        self.image = committed;
     }
 
     /// An id for something new. Never one whose text begins with a dash: Kafka's tools take that for an option.

@@ -23,6 +23,8 @@ mod random;
 mod session;
 mod settle;
 mod table;
+#[cfg(test)]
+mod testing;
 mod topic_settings;
 mod turn;
 mod view;

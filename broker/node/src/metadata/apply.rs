@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    /// A decision was dropped, or its fate is unknown: who asked has to ask the next controller.
+    /// Nobody knows what becomes of a decision: who asked has to ask the next controller.
     pub(crate) fn lost(&self, now: Now, waiting: Waiting, effects: &mut Effects) {
         match waiting {
             Waiting::Reply { session, slot, lost, .. } => effects.replies.push((session, slot, lost)),

@@ -28,7 +28,7 @@ impl Metadata {
 
 impl Node {
     /// Becomes the active controller once an entry of its own term is applied: then the image has all that was
-    /// committed before.
+    /// committed before, and nothing else is in the log, because nobody decided in this term so far.
     pub(super) fn activate(
         &self,
         now: Now,
@@ -41,6 +41,7 @@ impl Node {
         if state.controller.is_some() || applied.last().is_none_or(|entry| entry.term != term) {
             return;
         }
+        assert!(state.appended.is_empty(), "a controller begins with an image of all that is in the log");
         state.controller = Some(Controller::new(MetadataImage::clone(image)));
         drop(state);
         self.remove_strays(image, effects);

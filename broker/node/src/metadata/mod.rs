@@ -11,6 +11,8 @@ mod open;
 mod persist;
 pub(crate) mod rules;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use std::sync::atomic::AtomicI32;
 
 use machines::controller::{Controller, ProducerIdBlock};
 use machines::image::MetadataImage;
-use machines::quorum::{Entry, Quorum, Role};
+use machines::quorum::{Entry, ProposalFate, Quorum, Role};
 use parking_lot::Mutex;
 use protocol::id::{BrokerId, DirectoryId, Monotonic, Offset, Uuid};
 use storage::MetadataLog;
@@ -50,12 +52,10 @@ pub(crate) struct Metadata {
 struct State {
     quorum: Quorum,
     role: Role,
-    /// While this broker is the active controller.
+    /// While this broker is the active controller: has all that is in the log, applied or not.
     controller: Option<Controller>,
-    /// The newest decision that is not answered.
-    next_cookie: u64,
-    /// Proposed, not in the log.
-    proposed: BTreeMap<u64, Vec<Waiting>>,
+    /// What became of the proposal of this step.
+    fate: Option<ProposalFate>,
     /// In the log at this index, not applied.
     appended: BTreeMap<u64, Vec<Waiting>>,
     /// Committed, not applied.

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use machines::controller::{Controller, Decision};
-use machines::quorum::{Effect, Event, ProposalFate, Quorum, RaftId, Role, batch};
+use machines::quorum::{BATCH_BYTES_MAX, Effect, Event, ProposalFate, Quorum, RaftId, Role, batch};
 use protocol::ErrorCode;
 use protocol::id::{BrokerId, Timestamp};
 
@@ -23,8 +24,8 @@ impl Metadata {
     /// Decides on the controller's image and proposes the records. `waiting` is made of the decision's response.
     ///
     /// # Errors
-    /// `NOT_CONTROLLER` where this broker is not the active controller, `THROTTLING_QUOTA_EXCEEDED` when too many
-    /// decisions wait already.
+    /// `NOT_CONTROLLER` where this broker is not the active controller, `THROTTLING_QUOTA_EXCEEDED` when too much
+    /// waits already, `POLICY_VIOLATION` when the records do not fit one batch. Then nothing was decided.
     pub(crate) fn decide<R>(
         &self,
         now: Now,
@@ -34,26 +35,38 @@ impl Metadata {
     ) -> Result<Proposed, ErrorCode> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if state.proposed.len() + state.appended.len() >= DECISIONS_MAX {
+        if state.appended.len() >= DECISIONS_MAX {
             return Err(ErrorCode::ThrottlingQuotaExceeded);
         }
-        let controller = state.controller.as_mut().ok_or(ErrorCode::NotController)?;
+        let controller = state.controller.as_ref().ok_or(ErrorCode::NotController)?;
         let Decision { records, response } = decide(controller, &state.quorum);
-        let waiting = waiting(response);
         if records.is_empty() {
-            return Ok(state.after_the_others(waiting));
+            return Ok(state.after_the_others(waiting(response)));
         }
         let Ok(batch) = batch::encode_records(&records, now.wall) else {
             return Err(ErrorCode::InvalidRequest);
         };
-        for record in &records {
-            controller.replay(record).expect("a decision fits the image on which it was made");
+        if batch.len() > BATCH_BYTES_MAX {
+            return Err(ErrorCode::PolicyViolation);
         }
-        let cookie = state.next_cookie;
-        state.next_cookie += 1;
-        state.proposed.insert(cookie, vec![waiting]);
-        self.step(state, now, Event::Propose { batch, cookie }, effects);
+        // The controller takes over what is in the log, and nothing else: what is dropped was never decided.
+        let proposed = self.propose(state, now, batch, effects);
+        let ProposalFate::Appended { index, .. } = proposed else {
+            return Err(ErrorCode::ThrottlingQuotaExceeded);
+        };
+        if let Some(controller) = &mut state.controller {
+            for record in &records {
+                controller.replay(record).expect("a decision fits the image on which it was made");
+            }
+        }
+        state.appended.entry(index).or_default().push(waiting(response));
         Ok(Proposed::Waits)
+    }
+
+    fn propose(&self, state: &mut State, now: Now, batch: Bytes, effects: &mut Effects) -> ProposalFate {
+        // One proposal is under way at a time, and its fate is known at the end of the step: no name is needed.
+        self.step(state, now, Event::Propose { batch, cookie: 0 }, effects);
+        state.fate.take().unwrap_or(ProposalFate::Dropped)
     }
 
     /// The quorum's timer fired.
@@ -97,7 +110,7 @@ impl Metadata {
                 state.committed.extend(entries);
                 effects.metadata_committed = true;
             }
-            Effect::ProposalFate { cookie, fate } => state.fate(cookie, fate, effects),
+            Effect::ProposalFate { fate, .. } => state.fate = Some(fate),
             Effect::Became(role) => {
                 let leader = match role {
                     Role::Leader { .. } => self.broker_id,
@@ -119,9 +132,7 @@ impl Metadata {
 impl State {
     /// A decision without records is answered after those that it may have seen.
     fn after_the_others(&mut self, waiting: Waiting) -> Proposed {
-        let newest =
-            self.proposed.values_mut().next_back().or_else(|| self.appended.values_mut().next_back());
-        match newest {
+        match self.appended.values_mut().next_back() {
             Some(others) => {
                 others.push(waiting);
                 Proposed::Waits
@@ -130,29 +141,13 @@ impl State {
         }
     }
 
-    fn fate(&mut self, cookie: u64, fate: ProposalFate, effects: &mut Effects) {
-        let Some(waiting) = self.proposed.remove(&cookie) else { return };
-        match fate {
-            ProposalFate::Appended { index, .. } => {
-                self.appended.insert(index, waiting);
-            }
-            ProposalFate::Dropped => {
-                // What was decided on top of it is void too.
-                self.controller = None;
-                effects.metadata_lost.extend(waiting);
-            }
-        }
-    }
-
+    /// A new term, or another leader in it: of what was decided in the one before nobody knows what becomes of it,
+    /// and the image with it in is void.
     fn became(&mut self, role: Role, effects: &mut Effects) {
         self.role = role;
-        if !matches!(role, Role::Leader { .. }) {
-            self.controller = None;
-            self.lifecycle_pending = false;
-            let proposed = std::mem::take(&mut self.proposed);
-            let appended = std::mem::take(&mut self.appended);
-            effects.metadata_lost.extend(proposed.into_values().chain(appended.into_values()).flatten());
-        }
+        self.controller = None;
+        self.lifecycle_pending = false;
+        effects.metadata_lost.extend(std::mem::take(&mut self.appended).into_values().flatten());
     }
 }
 

@@ -1,0 +1,192 @@
+//! What the tests of this crate share: a broker on a virtual disk whose jobs and timers run when a test says so, and
+//! connections that speak frames.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::header::{ResponseHeader, request_frame};
+use protocol::id::{CorrelationId, Monotonic, Timestamp};
+use protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
+use protocol::wire::{Message, Reader, Request};
+use storage::disk::{VirtualDisk, Wait};
+
+use crate::{Config, Effects, Job, Node, Now, OpenError, Output, Part, Session, Ticket, Turn, Wake};
+
+/// Where the log directory of a [`Bench`] is.
+pub(crate) const DIRECTORY: &str = "/data";
+
+struct Silent;
+
+impl Wake for Silent {
+    fn wake(&self) {}
+}
+
+/// A broker with what it asked for and did not get yet.
+pub(crate) struct Bench {
+    pub(crate) node: Node,
+    pub(crate) notices: Vec<String>,
+    pub(crate) jobs: VecDeque<(Ticket, Job)>,
+    timers: BTreeMap<(Monotonic, usize), Ticket>,
+    set: usize,
+    now: Monotonic,
+}
+
+/// A client's connection.
+pub(crate) struct Link {
+    session: Arc<Session>,
+    versions: VecDeque<i16>,
+    received: VecDeque<u8>,
+}
+
+impl Bench {
+    /// Opens a broker over what is on the disk; nothing of what it asks for is done.
+    pub(crate) fn open(disk: &VirtualDisk, config: &[(&str, &str)]) -> Result<Self, OpenError> {
+        let mut overrides = vec![("log.dirs".to_owned(), DIRECTORY.to_owned())];
+        overrides.extend(config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let config = Config::dev(&overrides).expect("the configuration is valid");
+        let mut effects = Effects::default();
+        let now = Monotonic(0);
+        let node = Node::open(clock(now), config, Arc::new(disk.clone()), 7, &mut effects)?;
+        let (jobs, timers) = (VecDeque::new(), BTreeMap::new());
+        let mut bench = Self { node, notices: Vec::new(), jobs, timers, set: 0, now };
+        bench.take(effects);
+        Ok(bench)
+    }
+
+    /// Opens a broker and lets it come up.
+    pub(crate) fn ready(disk: &VirtualDisk) -> Self {
+        let mut bench = Self::open(disk, &[]).expect("the broker starts");
+        bench.advance(Duration::from_millis(100));
+        assert!(bench.node.is_ready(), "{:?}", bench.notices);
+        bench
+    }
+
+    fn take(&mut self, effects: Effects) {
+        self.jobs.extend(effects.jobs);
+        self.notices.extend(effects.notices);
+        for (deadline, ticket) in effects.timers {
+            self.set += 1;
+            self.timers.insert((deadline, self.set), ticket);
+        }
+    }
+
+    /// Does the oldest job that is wanted; `false` when there is none.
+    pub(crate) fn run_job(&mut self) -> bool {
+        let Some((ticket, job)) = self.jobs.pop_front() else { return false };
+        let mut effects = Effects::default();
+        self.node.job_done(clock(self.now), ticket, job.run(), &mut effects);
+        self.take(effects);
+        true
+    }
+
+    /// Does all jobs, and those that they lead to.
+    pub(crate) fn run_jobs(&mut self) {
+        while self.run_job() {}
+    }
+
+    /// Fires the timers that are due until then, without doing a job.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let until = self.now.plus(time);
+        while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= until) {
+            self.now = self.now.max(entry.key().0);
+            let ticket = entry.remove();
+            let mut effects = Effects::default();
+            self.node.timer(clock(self.now), &ticket, &mut effects);
+            self.take(effects);
+        }
+        self.now = until;
+    }
+
+    /// Lets time pass, in which all jobs are done at once.
+    pub(crate) fn advance(&mut self, time: Duration) {
+        let until = self.now.plus(time);
+        self.run_jobs();
+        while let Some(due) = self.timers.first_key_value().map(|(key, _)| key.0).filter(|due| *due <= until)
+        {
+            self.pass(Duration::from_nanos(due.0.saturating_sub(self.now.0)));
+            self.run_jobs();
+        }
+        self.now = until;
+    }
+
+    pub(crate) fn connect(&self) -> Link {
+        let session = self.node.connect(clock(self.now), Arc::new(Silent));
+        Link { session, versions: VecDeque::new(), received: VecDeque::new() }
+    }
+
+    /// Sends a request, and does nothing else.
+    pub(crate) fn send<R: Request>(&mut self, link: &mut Link, request: &R, version: i16) {
+        let mut frame = request_frame(request, version, CorrelationId(0), Some("test"));
+        let mut effects = Effects::default();
+        let Turn { consumed, .. } =
+            self.node.receive(clock(self.now), &link.session, &mut frame, &mut effects);
+        assert_eq!(consumed, frame.len(), "the request is taken");
+        link.versions.push_back(version);
+        self.take(effects);
+    }
+
+    /// Sends a request on a connection of its own, does all jobs, and gives the response.
+    pub(crate) fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
+        let mut link = self.connect();
+        self.send(&mut link, request, version);
+        self.run_jobs();
+        link.response::<R>().expect("an answer")
+    }
+
+    /// Creates a topic of one partition, to be answered later.
+    pub(crate) fn send_create(&mut self, link: &mut Link, name: &str) {
+        self.send(link, &create(&[name]), 7);
+    }
+
+    /// Creates a topic of one partition.
+    pub(crate) fn create(&mut self, name: &str) -> CreateTopicsResponse {
+        self.call(&create(&[name]), 7)
+    }
+}
+
+impl Link {
+    /// The oldest response that was not looked at; `None` while it is not there.
+    pub(crate) fn response<R: Request>(&mut self) -> Option<R::Response> {
+        let mut output = Output::default();
+        self.session.take_output(&mut output);
+        for part in output.parts {
+            match part {
+                Part::Bytes(bytes) => self.received.extend(bytes),
+                Part::Range(range) => {
+                    self.received.extend(range.read(Wait::Long).expect("the range is there"))
+                }
+            }
+        }
+        let bytes = self.received.make_contiguous();
+        let length = usize::try_from(i32::from_be_bytes(*bytes.first_chunk()?)).expect("a length");
+        let version = self.versions.pop_front().expect("a request");
+        let frame: Vec<u8> = self.received.drain(..4 + length).skip(4).collect();
+        let mut reader = Reader::new(&frame);
+        ResponseHeader::decode(&mut reader, R::KEY, version).expect("a header");
+        let response = R::Response::decode(&mut reader, version).expect("a response");
+        reader.finish().expect("nothing more");
+        Some(response)
+    }
+}
+
+/// A request for topics of one partition.
+pub(crate) fn create(names: &[&str]) -> CreateTopicsRequest {
+    let topic = |name: &&str| CreatableTopic {
+        name: (*name).to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    CreateTopicsRequest {
+        topics: names.iter().map(topic).collect(),
+        timeout_ms: 1_000,
+        ..CreateTopicsRequest::default()
+    }
+}
+
+/// 2026-01-01 and later.
+fn clock(now: Monotonic) -> Now {
+    let wall = 1_767_225_600_000 + i64::try_from(now.0 / 1_000_000).expect("a short test");
+    Now { monotonic: now, wall: Timestamp(wall) }
+}
