@@ -1,0 +1,132 @@
+//! Writes to the API server: nothing else in the operator does them.
+//!
+//! Objects are applied whole by server-side apply under one field manager, status only when it differs.
+
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::context::{Context, FIELD_MANAGER};
+
+/// A kind that lives in a namespace and that the operator writes.
+pub(crate) trait Kind:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+{
+}
+
+fn api<K: Kind>(context: &Context, object: &K) -> Api<K> {
+    Api::namespaced(context.kube.clone(), object.meta().namespace.as_deref().unwrap_or("default"))
+}
+
+fn name<K: Kind>(object: &K) -> &str {
+    object.meta().name.as_deref().unwrap_or_default()
+}
+
+/// Makes the object as it is given: creates it or takes over the fields that it has.
+///
+/// # Errors
+/// What the API server said.
+pub(crate) async fn apply<K: Kind>(context: &Context, object: &K) -> kube::Result<K> {
+    context.metrics.writes.with_label_values(&[K::kind(&()).as_ref()]).inc();
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    // Types of k8s-openapi write apiVersion and kind themselves, as do the custom resources.
+    api(context, object).patch(name(object), &parameters, &Patch::Apply(object)).await
+}
+
+/// Writes `status` if it is another than the object has. Gives whether it was written.
+///
+/// # Errors
+/// What the API server said; an object that is gone is none.
+pub(crate) async fn apply_status<K, S>(
+    context: &Context,
+    object: &K,
+    old: Option<&S>,
+    new: &S,
+) -> kube::Result<bool>
+where
+    K: Kind,
+    S: Serialize + PartialEq,
+{
+    if old == Some(new) {
+        return Ok(false);
+    }
+    context.metrics.writes.with_label_values(&[K::kind(&()).as_ref()]).inc();
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        // Another object of the same name, made since, is not meant.
+        "metadata": {"name": name(object), "uid": object.meta().uid},
+        "status": new,
+    });
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    match api(context, object).patch_status(name(object), &parameters, &Patch::Apply(&patch)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes the object if it is still this very one. Gives false when it was gone or another one.
+///
+/// # Errors
+/// What the API server said.
+pub(crate) async fn delete<K: Kind>(context: &Context, object: &K) -> kube::Result<bool> {
+    context.metrics.writes.with_label_values(&[K::kind(&()).as_ref()]).inc();
+    let preconditions = Preconditions { uid: object.meta().uid.clone(), resource_version: None };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+    match api(context, object).delete(name(object), &parameters).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the object has this finalizer.
+pub(crate) fn has_finalizer<K: Kind>(object: &K, finalizer: &str) -> bool {
+    object.meta().finalizers.as_ref().is_some_and(|finalizers| finalizers.iter().any(|one| one == finalizer))
+}
+
+/// Adds or removes a finalizer. The resource version is a precondition, as the list is written whole.
+///
+/// # Errors
+/// What the API server said; for a removal, an object that is gone is none.
+pub(crate) async fn set_finalizer<K: Kind>(
+    context: &Context,
+    object: &K,
+    finalizer: &str,
+    on: bool,
+) -> kube::Result<()> {
+    if has_finalizer(object, finalizer) == on {
+        return Ok(());
+    }
+    context.metrics.writes.with_label_values(&[K::kind(&()).as_ref()]).inc();
+    let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
+    finalizers.retain(|one| one != finalizer);
+    if on {
+        finalizers.push(finalizer.to_owned());
+    }
+    let patch = json!({"metadata": {
+        "uid": object.meta().uid,
+        "resourceVersion": object.meta().resource_version,
+        "finalizers": finalizers,
+    }});
+    match api(context, object).patch(name(object), &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if !on && status.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}

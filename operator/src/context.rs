@@ -1,0 +1,127 @@
+//! What every reconciler is given: one [`Context`] for each scope of namespaces.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Resource};
+use operator_api::Cluster;
+use tokio::sync::watch::Receiver;
+
+use crate::backoff::Failures;
+use crate::events::Events;
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+/// The name under which the operator owns fields of objects (server-side apply).
+pub(crate) const FIELD_MANAGER: &str = "gregor.dev/operator";
+
+/// What flags say.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Namespaces that are watched; empty is all.
+    pub(crate) namespaces: Vec<String>,
+    /// The image of brokers whose Cluster names none.
+    pub(crate) image: String,
+    /// Where HTTP is served.
+    pub(crate) http: SocketAddr,
+    /// The Lease's name.
+    pub(crate) lease_name: String,
+    /// The Lease's namespace.
+    pub(crate) lease_namespace: String,
+    /// This process' name.
+    pub(crate) identity: String,
+}
+
+impl Settings {
+    /// The scopes to watch, each by controllers of its own.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        if self.namespaces.is_empty() {
+            return vec![Scope::All];
+        }
+        let mut names = self.namespaces.clone();
+        names.sort();
+        names.dedup();
+        names.into_iter().map(Scope::Namespace).collect()
+    }
+}
+
+/// Which namespaces one set of controllers watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every one.
+    All,
+    /// This one.
+    Namespace(String),
+}
+
+impl Scope {
+    /// The API to watch a kind in this scope.
+    pub(crate) fn api<K>(&self, kube: &kube::Client) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        match self {
+            Self::All => Api::all(kube.clone()),
+            Self::Namespace(name) => Api::namespaced(kube.clone(), name),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all namespaces"),
+            Self::Namespace(name) => write!(f, "namespace {name}"),
+        }
+    }
+}
+
+/// What every reconciler of one scope is given.
+pub(crate) struct Context {
+    /// The API server.
+    pub(crate) kube: kube::Client,
+    /// What flags say.
+    pub(crate) settings: Settings,
+    /// The namespaces that this scope's controllers watch.
+    pub(crate) scope: Scope,
+    /// Where acts are told.
+    pub(crate) events: Events,
+    /// Counters for Prometheus.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Signs of life of the watches.
+    pub(crate) health: Arc<Health>,
+    /// How often in a row each object failed.
+    pub(crate) failures: Failures,
+    /// The Clusters of this scope. Complete before any reconciler runs.
+    pub(crate) clusters: Store<Cluster>,
+    /// The brokers' pods of this scope. Complete before any reconciler runs.
+    pub(crate) pods: Store<Pod>,
+    /// Becomes true when the operator shall end.
+    pub(crate) stopping: Receiver<bool>,
+}
+
+impl Context {
+    /// The Cluster of this name, as last watched.
+    pub(crate) fn cluster(&self, namespace: &str, name: &str) -> Option<Arc<Cluster>> {
+        self.clusters.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// Where the Cluster's brokers answer, as HOST:PORT, ready ones first; empty when none runs. Pods are named by
+    /// their address: no name has to be resolved, and a Service that somebody deleted is no hindrance.
+    pub(crate) fn addresses(&self, cluster: &Cluster) -> Vec<String> {
+        crate::cluster::addresses(&self.pods, cluster)
+    }
+
+    /// Ends when the operator shall: for `Controller::graceful_shutdown_on`.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
+        let mut stopping = self.stopping.clone();
+        async move {
+            // The sender is gone only when the process ends.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Watches: each with a backoff of its own, so that one that fails delays no other, and with signs of life.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _, future};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{self, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+/// Watches all objects of `api` that `config` selects. Gives the store of what there is, and a stream of what was
+/// applied or deleted; the stream drives the store, so it must be polled. Errors are logged, counted and backed off
+/// (0.8 to 30 s) within it: the stream gives none, and a controller's own, common backoff never begins.
+///
+/// `managedFields` are dropped: nobody reads them, and they are most of an object's bytes.
+pub(crate) fn watch<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    name: &str,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + 'static)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Default + Eq + Hash + Clone,
+{
+    let (store, writer) = reflector::store();
+    let (health, metrics, name) = (Arc::clone(health), Arc::clone(metrics), name.to_owned());
+    health.beat(&name);
+    let stream = watcher(api, config)
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .inspect(move |event| {
+            health.beat(&name);
+            if let Err(error) = event {
+                metrics.watch_errors.with_label_values(&[name.as_str()]).inc();
+                tracing::warn!("watch {name}: {error}");
+            }
+        })
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects()
+        .filter(|event| future::ready(event.is_ok()));
+    (store, stream)
+}
