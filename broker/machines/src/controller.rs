@@ -44,6 +44,9 @@ pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 /// The longest configuration value.
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32_767;
 
+/// The most keys that are set for one resource: names with a listener in them are without number.
+pub const CONFIGS_PER_RESOURCE_MAX: usize = 1_000;
+
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
 /// What the controller asks about configuration keys.

@@ -1,6 +1,9 @@
 //! IncrementalAlterConfigs: keys of topics and brokers, set, deleted, appended to, subtracted from.
 
-use super::{CONFIG_VALUE_BYTES_MAX, ConfigRules, Controller, Decision, MIN_INSYNC_REPLICAS, Rejection};
+use super::{
+    CONFIG_VALUE_BYTES_MAX, CONFIGS_PER_RESOURCE_MAX, ConfigRules, Controller, Decision, MIN_INSYNC_REPLICAS,
+    Rejection,
+};
 use crate::image::{ConfigResource, LEADER_UNCHANGED, ResourceType};
 use protocol::ErrorCode;
 use protocol::id::BrokerId;
@@ -148,6 +151,10 @@ impl Controller {
                 None => configs.remove(config.name.as_str()),
             };
         }
+        if configs.len() > CONFIGS_PER_RESOURCE_MAX {
+            let message = format!("A resource may have {CONFIGS_PER_RESOURCE_MAX} keys set at most.");
+            return Err(Rejection::new(ErrorCode::PolicyViolation, message));
+        }
         let configs = configs.iter().map(|(key, value)| (*key, value.as_str())).collect();
         rules
             .validate(&resource, &configs)
@@ -205,6 +212,9 @@ impl Controller {
                 Ok(id) => Ok(ConfigResource::broker(id)),
             },
             ResourceType::Group if name.is_empty() => invalid("Default group resources are not allowed."),
+            ResourceType::ClientMetrics if name.is_empty() => {
+                invalid("A subscription of client metrics needs a name.")
+            }
             ResourceType::BrokerLogger => invalid("Log levels are a broker's own and are not recorded."),
             _ => Ok(ConfigResource { resource_type, name: name.into() }),
         }

@@ -20,7 +20,11 @@ impl ConfigRules for Rules<'_> {
             ResourceType::Broker => configs.iter().try_for_each(|(key, value)| {
                 check_dynamic(key, value, !resource.name.is_empty()).map_err(|why| format!("{key}: {why}"))
             }),
-            _ => Ok(()),
+            // Without a table nothing tells a key from a mistake, and nobody reads it. The codes are Kafka's for keys
+            // that it does not know.
+            ResourceType::Group => refuse_all("groups", configs),
+            ResourceType::ClientMetrics => refuse_all("client metrics", configs),
+            ResourceType::BrokerLogger => refuse_all("loggers", configs),
         }
     }
 
@@ -46,5 +50,12 @@ impl ConfigRules for Rules<'_> {
 
     fn min_insync_replicas(&self) -> usize {
         usize::try_from(self.0.min_insync_replicas).unwrap_or(1)
+    }
+}
+
+fn refuse_all(of: &str, configs: &BTreeMap<&str, &str>) -> Result<(), String> {
+    match configs.keys().next() {
+        Some(key) => Err(format!("{key}: {of} have no configuration in this version")),
+        None => Ok(()),
     }
 }

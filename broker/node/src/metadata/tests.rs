@@ -10,23 +10,31 @@ use storage::disk::VirtualDisk;
 use crate::testing::{Bench, Link};
 
 const BROKER: i8 = 4;
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
+
+fn set(resource_type: i8, name: &str, keys: &[(String, String)]) -> IncrementalAlterConfigsRequest {
+    let config = |(key, value): &(String, String)| AlterableConfig {
+        name: key.clone(),
+        config_operation: 0,
+        value: Some(value.clone()),
+    };
+    IncrementalAlterConfigsRequest {
+        resources: vec![AlterConfigsResource {
+            resource_type,
+            resource_name: name.to_owned(),
+            configs: keys.iter().map(config).collect(),
+        }],
+        ..IncrementalAlterConfigsRequest::default()
+    }
+}
 
 /// Keys of this broker's with values of about so many bytes in all.
 fn heavy(listener: &str, bytes: usize) -> IncrementalAlterConfigsRequest {
     const VALUE: usize = 32_000;
-    let config = |number| AlterableConfig {
-        name: format!("listener.name.{listener}{number}.ssl.keystore.location"),
-        config_operation: 0,
-        value: Some("x".repeat(VALUE)),
-    };
-    IncrementalAlterConfigsRequest {
-        resources: vec![AlterConfigsResource {
-            resource_type: BROKER,
-            resource_name: "1".to_owned(),
-            configs: (0..bytes / VALUE).map(config).collect(),
-        }],
-        ..IncrementalAlterConfigsRequest::default()
-    }
+    let key = |number| format!("listener.name.{listener}{number}.ssl.keystore.location");
+    let keys: Vec<_> = (0..bytes / VALUE).map(|number| (key(number), "x".repeat(VALUE))).collect();
+    set(BROKER, "1", &keys)
 }
 
 fn created(link: &mut Link) -> Option<ErrorCode> {
@@ -78,4 +86,34 @@ fn decisions_beyond_what_may_wait_are_refused_and_leave_no_trace() {
         .collect();
     let of = |listener: &str| keys.iter().filter(|key| key.contains(&format!(".{listener}0."))).count();
     assert_eq!((of("p"), of("q"), of("r")), (1, 1, 0));
+}
+
+#[test]
+fn resources_without_a_table_of_keys_take_none() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    let key = [("consumer.sesion.timeout.ms".to_owned(), "5".to_owned())];
+    for (resource_type, name, code) in [
+        (GROUP, "g", ErrorCode::InvalidConfig),
+        (GROUP, "", ErrorCode::InvalidRequest),
+        (CLIENT_METRICS, "m", ErrorCode::InvalidConfig),
+        (CLIENT_METRICS, "", ErrorCode::InvalidRequest),
+    ] {
+        let response = bench.call(&set(resource_type, name, &key), 1);
+        assert_eq!(response.responses[0].error_code, code, "{resource_type} {name:?}");
+    }
+    assert_eq!(bench.call(&set(GROUP, "g", &[]), 1).responses[0].error_code, ErrorCode::None);
+}
+
+#[test]
+fn keys_of_one_resource_are_bounded() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    let mut set_some = |from: usize, to: usize| {
+        let key = |number| (format!("listener.name.l{number}.ssl.keystore.location"), "x".to_owned());
+        let keys: Vec<_> = (from..to).map(key).collect();
+        bench.call(&set(BROKER, "1", &keys), 1).responses[0].error_code
+    };
+    assert_eq!(set_some(0, 1_001), ErrorCode::PolicyViolation);
+    assert_eq!(set_some(0, 600), ErrorCode::None);
+    assert_eq!(set_some(400, 1_000), ErrorCode::None);
+    assert_eq!(set_some(1_000, 1_001), ErrorCode::PolicyViolation);
 }
