@@ -6,6 +6,7 @@ use protocol::message::describe_cluster::{
 };
 use protocol::wire::Reader;
 
+use super::metadata::CLUSTER_OPERATIONS;
 use super::{Call, Handled, decode};
 
 /// `endpoint_type` of brokers; controllers would be 2.
@@ -43,10 +44,13 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
             })
         })
         .collect();
+    let cluster_authorized_operations =
+        if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { i32::MIN };
     call.reply(&DescribeClusterResponse {
         cluster_id: call.node.cluster_id().to_owned(),
         controller_id: call.node.controller_id(),
         brokers,
+        cluster_authorized_operations,
         ..DescribeClusterResponse::default()
     })
 }

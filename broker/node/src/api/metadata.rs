@@ -17,7 +17,7 @@ use super::{Call, Handled, decode};
 
 /// What is allowed on a cluster and on a topic while no authorizer is configured: a bit for each of Kafka's
 /// `AclOperation` codes that apply (cluster: 5, 7 to 12; topic: 3 to 8, 10, 11).
-const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 
 pub(super) fn handle(mut call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {

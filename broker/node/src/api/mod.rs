@@ -17,6 +17,8 @@ mod offset_for_leader_epoch;
 mod produce;
 mod table;
 mod telemetry;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
