@@ -1,4 +1,4 @@
-//! Whole clusters in one thread from one seed.
+//! A cluster of one broker in one thread, from one seed.
 //!
 //! The real node runs on a virtual clock and a virtual disk; model clients send it encoded frames; connections,
 //! processes and the power fail; an oracle compares what clients see with what they were promised. Everything that
