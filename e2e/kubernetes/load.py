@@ -1,0 +1,68 @@
+"""load.py BOOTSTRAP TOPIC: produces numbered records until standard input ends, then reads all of them back.
+
+Prints one JSON object: how many were acknowledged, missing, and doubled, and the longest time without an
+acknowledgement. Runs by itself, beside the pods.
+"""
+
+import json
+import sys
+import threading
+import time
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+
+def main():
+    """Produces while whoever started this plays, and counts what is there when told to stop."""
+    bootstrap, topic = sys.argv[1:3]
+    stop = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    acked, gap, last = [], 0.0, None
+
+    def delivered(error, message):
+        nonlocal gap, last
+        if error is None:
+            now = time.monotonic()
+            gap = max(gap, now - (last or now))
+            last = now
+            acked.append(int(message.value()))
+
+    producer = Producer({
+        "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
+        "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50, "topic.metadata.refresh.interval.ms": 1000})
+    number = 0
+    print("started", flush=True)
+    while not stop.is_set():
+        producer.produce(topic, str(number).encode(), on_delivery=delivered)
+        number += 1
+        producer.poll(0.005)
+    unsent = producer.flush(60)
+    seen = read(bootstrap, topic)
+    print(json.dumps({
+        "produced": number, "acknowledged": len(acked), "unsent": unsent,
+        "missing": len(set(acked) - seen.keys()), "doubled": sum(1 for count in seen.values() if count > 1),
+        "longest_gap": round(gap, 3)}), flush=True)
+
+
+def read(bootstrap, topic):
+    """Every record's number with how often it is there."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none", "enable.auto.commit": False})
+    partitions = consumer.list_topics(topic, 30).topics[topic].partitions
+    seen = {}
+    for partition in partitions:
+        place = TopicPartition(topic, partition)
+        low, high = consumer.get_watermark_offsets(place, 30)
+        consumer.assign([TopicPartition(topic, partition, low)])
+        deadline = time.monotonic() + 60
+        while low < high and time.monotonic() < deadline:
+            message = consumer.poll(1)
+            if message is not None and not message.error():
+                low = message.offset() + 1
+                value = int(message.value())
+                seen[value] = seen.get(value, 0) + 1
+        consumer.unassign()
+    consumer.close()
+    return seen
+
+
+main()
