@@ -15,7 +15,7 @@ from scenarios import brokers, install, leaving, monitoring, operator, topics  #
 from session import IMAGE, ROOT, Session  # noqa: E402
 
 IMAGE_MB = 30
-REFUSED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "refused")
+REFUSED = os.path.join(ROOT, "operator/api/testdata/refused")
 
 
 def make_image(cluster):
