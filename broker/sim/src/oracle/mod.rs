@@ -81,7 +81,7 @@ pub struct Counters {
     pub deleted: u64,
     /// Fetches answered in a session that had begun before.
     pub session_fetches: u64,
-    /// Times in which the disk was slow.
+    /// Produces that waited for a sync.
     pub slow_phases: u64,
     /// Incarnations of idempotent producers that a loss of power ended.
     pub producers_reset: u64,
