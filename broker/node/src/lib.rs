@@ -25,6 +25,8 @@ mod settle;
 mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod topic_settings;
 mod turn;
 mod view;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::topic_settings::TopicSettings;
 use machines::image::PartitionRegistration;
-use machines::partition::{Acknowledgement, LogOffsets, Partition as Replica, Transition};
+use machines::partition::{Acknowledgement, LogOffsets, Partition as Replica, Rules, Transition};
 use parking_lot::{Mutex, MutexGuard};
 use protocol::ErrorCode;
 use protocol::id::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TopicId, TopicPartition};
@@ -96,7 +96,7 @@ impl Partition {
     ) -> Self {
         let offsets = log.as_ref().map_or(
             LogOffsets { log_end_offset: Offset(0), synced_end_offset: Offset(0), high_watermark: Offset(0) },
-            log_offsets,
+            |log| log_offsets(log, settings.rules),
         );
         Self {
             topic,
@@ -130,7 +130,8 @@ impl Partition {
     /// The log was recovered: the replica starts from its offsets.
     pub(crate) fn opened(&self, log: Log) {
         let mut state = self.lock();
-        state.replica = Replica::new(state.local, state.settings.rules, log_offsets(&log));
+        state.replica =
+            Replica::new(state.local, state.settings.rules, log_offsets(&log, state.settings.rules));
         state.log = Some(log);
     }
 
@@ -317,13 +318,11 @@ impl State {
     }
 }
 
-fn log_offsets(log: &Log) -> LogOffsets {
-    LogOffsets {
-        log_end_offset: log.log_end_offset(),
-        synced_end_offset: log.synced_offset(),
-        // One replica holds all there is: what was written is committed.
-        high_watermark: log.log_end_offset(),
-    }
+/// One replica holds all there is: what was written is committed, or what was synced where only that counts.
+fn log_offsets(log: &Log, rules: Rules) -> LogOffsets {
+    let (log_end_offset, synced_end_offset) = (log.log_end_offset(), log.synced_offset());
+    let high_watermark = if rules.counts_synced { synced_end_offset } else { log_end_offset };
+    LogOffsets { log_end_offset, synced_end_offset, high_watermark }
 }
 
 /// What a client is told when its records cannot be read: damage is told apart from a disk that fails.

@@ -11,7 +11,7 @@ use protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest, Crea
 use protocol::wire::{Message, Reader, Request};
 use storage::disk::{VirtualDisk, Wait};
 
-use crate::{Config, Effects, Job, Node, Now, OpenError, Output, Part, Session, Ticket, Turn, Wake};
+use crate::{Config, Effects, Job, Next, Node, Now, OpenError, Output, Part, Session, Ticket, Turn, Wake};
 
 /// Where the log directory of a [`Bench`] is.
 pub(crate) const DIRECTORY: &str = "/data";
@@ -27,6 +27,8 @@ pub(crate) struct Bench {
     pub(crate) node: Node,
     pub(crate) notices: Vec<String>,
     pub(crate) jobs: VecDeque<(Ticket, Job)>,
+    /// Jobs that are not to be done yet.
+    pub(crate) held: fn(&Job) -> bool,
     timers: BTreeMap<(Monotonic, usize), Ticket>,
     set: usize,
     now: Monotonic,
@@ -35,6 +37,8 @@ pub(crate) struct Bench {
 /// A client's connection.
 pub(crate) struct Link {
     session: Arc<Session>,
+    /// Sent, and not taken by the broker.
+    input: Vec<u8>,
     versions: VecDeque<i16>,
     received: VecDeque<u8>,
 }
@@ -49,7 +53,7 @@ impl Bench {
         let now = Monotonic(0);
         let node = Node::open(clock(now), config, Arc::new(disk.clone()), 7, &mut effects)?;
         let (jobs, timers) = (VecDeque::new(), BTreeMap::new());
-        let mut bench = Self { node, notices: Vec::new(), jobs, timers, set: 0, now };
+        let mut bench = Self { node, notices: Vec::new(), jobs, held: |_| false, timers, set: 0, now };
         bench.take(effects);
         Ok(bench)
     }
@@ -57,9 +61,14 @@ impl Bench {
     /// Opens a broker and lets it come up.
     pub(crate) fn ready(disk: &VirtualDisk) -> Self {
         let mut bench = Self::open(disk, &[]).expect("the broker starts");
-        bench.advance(Duration::from_millis(100));
-        assert!(bench.node.is_ready(), "{:?}", bench.notices);
+        bench.come_up();
         bench
+    }
+
+    /// Lets it come up.
+    pub(crate) fn come_up(&mut self) {
+        self.advance(Duration::from_millis(100));
+        assert!(self.node.is_ready(), "{:?}", self.notices);
     }
 
     fn take(&mut self, effects: Effects) {
@@ -73,7 +82,8 @@ impl Bench {
 
     /// Does the oldest job that is wanted; `false` when there is none.
     pub(crate) fn run_job(&mut self) -> bool {
-        let Some((ticket, job)) = self.jobs.pop_front() else { return false };
+        let wanted = self.jobs.iter().position(|(_, job)| !(self.held)(job));
+        let Some((ticket, job)) = wanted.and_then(|at| self.jobs.remove(at)) else { return false };
         let mut effects = Effects::default();
         self.node.job_done(clock(self.now), ticket, job.run(), &mut effects);
         self.take(effects);
@@ -112,18 +122,26 @@ impl Bench {
 
     pub(crate) fn connect(&self) -> Link {
         let session = self.node.connect(clock(self.now), Arc::new(Silent));
-        Link { session, versions: VecDeque::new(), received: VecDeque::new() }
+        Link { session, input: Vec::new(), versions: VecDeque::new(), received: VecDeque::new() }
     }
 
     /// Sends a request, and does nothing else.
     pub(crate) fn send<R: Request>(&mut self, link: &mut Link, request: &R, version: i16) {
-        let mut frame = request_frame(request, version, CorrelationId(0), Some("test"));
-        let mut effects = Effects::default();
-        let Turn { consumed, .. } =
-            self.node.receive(clock(self.now), &link.session, &mut frame, &mut effects);
-        assert_eq!(consumed, frame.len(), "the request is taken");
+        let frame = request_frame(request, version, CorrelationId(0), Some("test"));
         link.versions.push_back(version);
+        self.send_bytes(link, &frame);
+        assert!(link.input.is_empty(), "the request is taken");
+    }
+
+    /// Sends bytes in one piece.
+    pub(crate) fn send_bytes(&mut self, link: &mut Link, bytes: &[u8]) -> Next {
+        link.input.extend_from_slice(bytes);
+        let mut effects = Effects::default();
+        let Turn { consumed, next } =
+            self.node.receive(clock(self.now), &link.session, &mut link.input, &mut effects);
+        link.input.drain(..consumed);
         self.take(effects);
+        next
     }
 
     /// Sends a request on a connection of its own, does all jobs, and gives the response.
@@ -132,6 +150,12 @@ impl Bench {
         self.send(&mut link, request, version);
         self.run_jobs();
         link.response::<R>().expect("an answer")
+    }
+
+    /// Lets the jobs run that were held.
+    pub(crate) fn release(&mut self) {
+        self.held = |_| false;
+        self.run_jobs();
     }
 
     /// Creates a topic of one partition, to be answered later.

@@ -8,6 +8,7 @@ use protocol::id::{LeaderEpoch, Offset, Timestamp, TopicId};
 use super::active::Active;
 use super::changes::Changes;
 use super::recover::recover;
+use super::sync::Depth;
 use super::{CHECKPOINTS_AFTER_TRUNCATION, Log, MaxTimestamp, Sealed};
 use crate::config::LogConfig;
 use crate::epochs::Epochs;
@@ -103,8 +104,26 @@ impl Log {
                 Ok((log, RecoveryReport::default()))
             }
             Start::Unclean { recovery_point, log_start_offset } => {
-                recover(files, directory, config, recovery_point, log_start_offset, now)
+                let (mut log, report) =
+                    recover(files, directory, config, recovery_point, log_start_offset, now)?;
+                log.sync_tail()?;
+                Ok((log, report))
             }
+        }
+    }
+
+    /// Makes durable what recovery found, where records count from their sync on: they may lie in the page cache
+    /// alone, and a producer that sends one again is told that it is there.
+    fn sync_tail(&mut self) -> Result<(), Error> {
+        if self.config.flush_messages != Some(1) {
+            return Ok(());
+        }
+        let Some(plan) = self.unsynced(Depth::Batches) else { return Ok(()) };
+        match plan.run() {
+            Ok(()) => self.synced(&plan),
+            // They do not count yet.
+            Err(Error::NoSpace { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
