@@ -19,9 +19,14 @@ impl Clock {
     pub(crate) fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Now {
-            monotonic: Monotonic::default().plus(self.start.elapsed()),
+            monotonic: self.monotonic(),
             wall: Timestamp(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
         }
+    }
+
+    /// The monotonic time alone.
+    pub(crate) fn monotonic(&self) -> Monotonic {
+        Monotonic::default().plus(self.start.elapsed())
     }
 
     /// When a deadline of the core's comes, on the runtime's clock.

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use node::{Job, JobResult, Ticket};
 use parking_lot::Mutex;
@@ -15,11 +16,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads; each outcome goes to `done` on the thread that did the job.
+    /// Starts the threads; each outcome and the time that it took go to `done` on the thread that did the job.
     pub(crate) fn start(
         name: &str,
         threads: usize,
-        done: impl Fn(Ticket, JobResult) + Send + Sync + Clone + 'static,
+        done: impl Fn(Ticket, JobResult, Duration) + Send + Sync + Clone + 'static,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel::<(Ticket, Job)>();
         let receiver = Arc::new(Mutex::new(receiver));
@@ -30,7 +31,9 @@ impl Pool {
                 loop {
                     let next = receiver.lock().recv();
                     let Ok((ticket, job)) = next else { return };
-                    done(ticket, job.run());
+                    let start = Instant::now();
+                    let result = job.run();
+                    done(ticket, result, start.elapsed());
                 }
             })?;
             handles.push(thread);

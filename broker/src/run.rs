@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use node::{Config, Effects, Node};
+use parking_lot::Mutex;
 use storage::disk::RealDisk;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
@@ -14,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::DevOptions;
 use crate::clock::Clock;
 use crate::http::{self, Health, State};
-use crate::net::{Limits, Listener};
+use crate::net::{Listener, Open};
 use crate::scrape::NodeSource;
 use crate::shell::Shell;
 
@@ -39,13 +40,10 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
         .with_context(|| format!("start broker {}", config.node_id))?;
     let shell = Shell::start(node, clock, runtime.handle().clone(), effects).context("start threads")?;
     runtime.block_on(catch_up(&shell))?;
-    let limits = Limits {
-        connections_max: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
-        connections_per_ip_max: usize::try_from(config.max_connections_per_ip).unwrap_or(usize::MAX),
-    };
+    let open = Arc::new(Mutex::new(Open::default()));
     let listeners: Vec<_> = sockets
         .into_iter()
-        .map(|socket| runtime.spawn(Listener::new(Arc::clone(&shell), socket, limits).run()))
+        .map(|socket| runtime.spawn(Listener::new(Arc::clone(&shell), socket, Arc::clone(&open)).run()))
         .collect();
     let endpoint = match &config.http_listen {
         Some((host, port)) => Some(
@@ -55,7 +53,8 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
         None => None,
     };
     runtime.spawn(beat(Arc::clone(&health), Arc::clone(&shell)));
-    tracing::info!(broker = %config.node_id, listeners = %addresses(&config), "broker started");
+    let http = endpoint.as_ref().map_or_else(|| "off".to_owned(), |http| http.address.to_string());
+    tracing::info!(broker = %config.node_id, listeners = %addresses(&config), %http, "broker started");
     let dev = dev
         .map(|options| {
             crate::dev::start(&shell, &config, endpoint.as_ref().map(|http| http.address), options)
@@ -97,6 +96,13 @@ async fn bind(config: &mut Config) -> anyhow::Result<Vec<TcpListener>> {
             .with_context(|| format!("{} has no address", listener.address()))?;
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
+        // What is accepted inherits both.
+        if let Some(bytes) = config.socket_send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = config.socket_receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
         let listening = socket
             .bind(address)
             .and_then(|()| socket.listen(config.socket_listen_backlog_size))

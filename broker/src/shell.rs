@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
+use std::time::Duration;
 
 use node::{Effects, Job, JobResult, Node, Ticket};
 use parking_lot::Mutex;
@@ -12,9 +13,6 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::jobs::Pool;
 use crate::timers::Timers;
-
-/// Threads that read cold data, recover partitions and remove files.
-const WORK_THREADS: usize = 4;
 
 /// A node and what carries out its effects.
 pub(crate) struct Shell {
@@ -31,6 +29,8 @@ struct Pools {
     sync: Pool,
     /// Syncs of the metadata log: load on the data path does not delay them.
     metadata: Pool,
+    /// Logs that are opened after an unclean end, and nothing else: cold reads go on meanwhile.
+    recovery: Pool,
     work: Pool,
 }
 
@@ -42,6 +42,10 @@ impl Shell {
         runtime: Handle,
         effects: Effects,
     ) -> io::Result<Arc<Self>> {
+        let (recovery_threads, background_threads) = {
+            let config = node.config();
+            (config.num_recovery_threads_per_data_dir, config.background_threads)
+        };
         let timers = Timers::new(clock);
         let shell = Arc::new(Self {
             node,
@@ -53,12 +57,13 @@ impl Shell {
         });
         let done = {
             let shell = Arc::downgrade(&shell);
-            move |ticket, result| with(&shell, |shell| shell.job_done(ticket, result))
+            move |ticket, result, took| with(&shell, |shell| shell.job_done(ticket, result, took))
         };
         let pools = Pools {
             sync: Pool::start("sync", 1, done.clone())?,
             metadata: Pool::start("metadata-sync", 1, done.clone())?,
-            work: Pool::start("work", WORK_THREADS, done)?,
+            recovery: Pool::start("recovery", recovery_threads, done.clone())?,
+            work: Pool::start("work", background_threads, done)?,
         };
         // Nobody else has the shell yet.
         let _ = shell.pools.set(pools);
@@ -83,6 +88,7 @@ impl Shell {
             let pool = match job {
                 Job::Sync(_) => &pools.sync,
                 Job::PersistMetadata(_) => &pools.metadata,
+                Job::Recover(_) => &pools.recovery,
                 _ => &pools.work,
             };
             pool.push(ticket, job);
@@ -106,6 +112,7 @@ impl Shell {
     pub(crate) fn stop(&self) {
         self.timers.stop();
         if let Some(pools) = self.pools.get() {
+            pools.recovery.stop();
             pools.work.stop();
             pools.sync.stop();
             pools.metadata.stop();
@@ -118,7 +125,10 @@ impl Shell {
         self.carry_out(effects);
     }
 
-    fn job_done(&self, ticket: Ticket, result: JobResult) {
+    fn job_done(&self, ticket: Ticket, result: JobResult, took: Duration) {
+        if matches!(result, JobResult::Synced(_)) {
+            self.node.metrics().shard(0).sync_ns.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
         let mut effects = Effects::default();
         self.node.job_done(self.clock.now(), ticket, result, &mut effects);
         self.carry_out(effects);

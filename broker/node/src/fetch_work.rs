@@ -18,6 +18,7 @@ use crate::api::{Header, fetch_reply};
 use crate::effects::{Effects, Job, Now, Reply, Ticket, TicketKind};
 use crate::node::Node;
 use crate::partition::{Partition, read_error_code};
+use crate::room::Seat;
 use crate::session::{Session, Slot};
 
 /// A Fetch on its way: running, or waiting.
@@ -35,6 +36,8 @@ pub struct ParkedFetch {
 struct State {
     /// What the fetch session has to be told; gone when the Fetch was answered.
     context: Option<FetchContext>,
+    /// Its place among the requests that wait for records.
+    seat: Option<Seat>,
     /// Registered with its partitions, which then have to be told to forget it.
     registered: bool,
     /// A job reads cold ranges; until it is done nothing else runs this.
@@ -118,7 +121,7 @@ impl ParkedFetch {
         context: FetchContext,
     ) -> Arc<Self> {
         let session = Arc::clone(session);
-        let state = State { context: Some(context), registered: false, warming: false };
+        let state = State { context: Some(context), seat: None, registered: false, warming: false };
         Arc::new(Self { session, slot, deadline, request, state: Mutex::new(state) })
     }
 
@@ -132,6 +135,12 @@ impl ParkedFetch {
         let mut pass = self.pass(false);
         effects.notices.append(&mut pass.notices);
         let mut done = last || self.request.is_enough(&pass);
+        if !done && pass.cold.is_empty() && state.seat.is_none() {
+            state.seat = node.parked().take(node.config().parked_requests_max);
+            // No more may wait: this one is told at once what there is.
+            done = state.seat.is_none();
+            self.session.park(self);
+        }
         if !done && pass.cold.is_empty() {
             // Once more under a promise to be told: what came in between is seen, what comes later runs this again.
             state.registered = true;
@@ -156,6 +165,7 @@ impl ParkedFetch {
         }
         let context = state.context.take()?;
         let registered = state.registered;
+        state.seat = None;
         drop(state);
         if registered {
             self.forget();

@@ -1,5 +1,6 @@
 //! Recurring chores: checkpoints, retention, expiry of producers.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ impl Node {
             match removed {
                 Ok(files) if files.is_empty() => {}
                 Ok(files) => {
+                    let segments = files.iter().filter(|file| is_segment(file)).count();
+                    self.metrics().shard(0).deleted_segments.add(segments as u64);
                     let removal = Arc::new(Removal::files(self.directory(), files));
                     effects.timers.push((now.monotonic.plus(delay), Ticket(TicketKind::Remove(removal))));
                 }
@@ -86,4 +89,9 @@ impl Node {
             }
         }
     }
+}
+
+/// Whether a file that retention renamed holds records; its indexes went along with it.
+fn is_segment(renamed: &Path) -> bool {
+    renamed.file_stem().is_some_and(|stem| Path::new(stem).extension().is_some_and(|ending| ending == "log"))
 }

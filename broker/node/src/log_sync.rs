@@ -106,6 +106,7 @@ impl Node {
 
     /// A round ended: what it made durable is acknowledged.
     pub(crate) fn synced(&self, now: Now, round: SyncRound, effects: &mut Effects) {
+        self.metrics().shard(0).syncs.add(round.done.len() as u64);
         let mut checkpointed = Vec::with_capacity(round.done.len());
         for (partition, plan, result) in round.done {
             match result {

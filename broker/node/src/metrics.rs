@@ -46,13 +46,13 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one duration in nanoseconds.
-    pub fn record_ns(&self, duration_ns: u64) {
+    /// Counts a duration in nanoseconds that `count` things took.
+    pub fn record_ns(&self, duration_ns: u64, count: u64) {
         let bucket = BUCKETS_US.partition_point(|end_us| end_us * 1_000 < duration_ns);
         if let Some(bucket) = self.buckets.get(bucket) {
-            bucket.increment();
+            bucket.add(count);
         }
-        self.sum_ns.add(duration_ns);
+        self.sum_ns.add(duration_ns.saturating_mul(count));
     }
 }
 
@@ -148,10 +148,12 @@ counters! {
     parked_fetches;
     /// Reads that were not in the page cache and went to a job.
     cold_reads;
-    /// Connections that were accepted.
+    /// Connections of clients that were accepted.
     opened_connections;
-    /// Connections that ended.
+    /// Connections of clients that ended.
     closed_connections;
+    /// Connections that were closed because nothing moved on them for too long.
+    idle_connections;
     /// Connections that were closed at once, above a limit.
     refused_connections;
     /// Connections that were closed for what the client sent.
@@ -175,17 +177,17 @@ struct ErrorPair {
 }
 
 impl Shard {
-    /// A request of this API arrived.
-    pub fn request(&self, api: ApiKey) {
+    /// Requests of this API arrived.
+    pub fn requests(&self, api: ApiKey, count: u64) {
         if let Some(counts) = position(api).and_then(|at| self.apis.get(at)) {
-            counts.requests.increment();
+            counts.requests.add(count);
         }
     }
 
-    /// A request was answered this long after it arrived.
-    pub fn answered(&self, api: ApiKey, duration_ns: u64) {
+    /// Requests were answered, each this long after it arrived.
+    pub fn answered(&self, api: ApiKey, duration_ns: u64, count: u64) {
         if let Some(counts) = position(api).and_then(|at| self.apis.get(at)) {
-            counts.latency.record_ns(duration_ns);
+            counts.latency.record_ns(duration_ns, count);
         }
     }
 
@@ -287,8 +289,8 @@ mod tests {
         let metrics = Metrics::new(3);
         for hint in 0..7 {
             let shard = metrics.shard(hint);
-            shard.request(ApiKey::Fetch);
-            shard.answered(ApiKey::Fetch, 20_000);
+            shard.requests(ApiKey::Fetch, 1);
+            shard.answered(ApiKey::Fetch, 20_000, 1);
             shard.received_bytes.add(100);
             shard.error(ApiKey::Fetch, ErrorCode::OffsetOutOfRange);
             shard.error(ApiKey::Fetch, ErrorCode::None);
@@ -313,7 +315,7 @@ mod tests {
     fn bucket_ends_are_included() {
         let histogram = Histogram::default();
         for duration_ns in [0, 10_000, 10_001, 30_000_000_000, 30_000_000_001, u64::MAX] {
-            histogram.record_ns(duration_ns);
+            histogram.record_ns(duration_ns, 1);
         }
         let mut snapshot = HistogramSnapshot::default();
         snapshot.add(&histogram);

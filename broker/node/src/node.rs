@@ -20,6 +20,7 @@ use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::room::Room;
 use crate::session::{Session, Wake};
 use crate::table::Table;
 
@@ -33,6 +34,8 @@ pub struct Node {
     fetch_sessions: Mutex<FetchSessions>,
     producer_ids: Mutex<ProducerIds>,
     sync_queue: SyncQueue,
+    /// Requests that wait for records or replicas (`parked.requests.max`).
+    parked: Room,
     metrics: Metrics,
     random: Mutex<Random>,
     sessions: AtomicUsize,
@@ -121,6 +124,7 @@ impl Node {
             fetch_sessions: Mutex::new(FetchSessions::new(bounds)),
             producer_ids: Mutex::default(),
             sync_queue: SyncQueue::default(),
+            parked: Room::default(),
             metrics: Metrics::new(METRIC_SHARDS),
             random: Mutex::new(random),
             sessions: AtomicUsize::new(0),
@@ -136,7 +140,6 @@ impl Node {
     /// Takes a new connection; `wake` is called when another turn answers one of its requests.
     pub fn connect(&self, _now: Now, wake: Arc<dyn Wake>) -> Arc<Session> {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        self.metrics.shard(number).opened_connections.increment();
         Arc::new(Session::new(number, wake))
     }
 
@@ -231,6 +234,10 @@ impl Node {
 
     pub(crate) fn producer_ids(&self) -> &Mutex<ProducerIds> {
         &self.producer_ids
+    }
+
+    pub(crate) fn parked(&self) -> &Room {
+        &self.parked
     }
 
     pub(crate) fn sync_queue(&self) -> &SyncQueue {

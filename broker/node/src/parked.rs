@@ -12,6 +12,7 @@ use protocol::message::produce::ProduceResponse;
 use crate::api::{Header, encode_reply};
 use crate::effects::Reply;
 use crate::partition::Place;
+use crate::room::Seat;
 use crate::session::{Session, Slot};
 
 pub use crate::fetch_work::ParkedFetch;
@@ -21,6 +22,8 @@ pub use crate::fetch_work::ParkedFetch;
 pub struct ParkedProduce {
     session: Arc<Session>,
     slot: Slot,
+    /// Its place among the requests that wait; without one it expires as soon as all of it is appended.
+    seat: Option<Seat>,
     state: Mutex<ProduceState>,
 }
 
@@ -34,8 +37,12 @@ struct ProduceState {
 }
 
 impl ParkedProduce {
-    pub(crate) fn new(session: &Arc<Session>, slot: Slot) -> Self {
-        Self { session: Arc::clone(session), slot, state: Mutex::default() }
+    pub(crate) fn new(session: &Arc<Session>, slot: Slot, seat: Option<Seat>) -> Self {
+        Self { session: Arc::clone(session), slot, seat, state: Mutex::default() }
+    }
+
+    pub(crate) const fn is_seated(&self) -> bool {
+        self.seat.is_some()
     }
 
     pub(crate) fn session(&self) -> (&Arc<Session>, Slot) {

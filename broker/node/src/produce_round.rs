@@ -69,7 +69,8 @@ pub(crate) fn serve(
     frames: &[Range<usize>],
     effects: &mut Effects,
 ) -> Result<(), &'static str> {
-    let (mut round, broken) = Round::walk(session, input, frames);
+    let (mut round, broken) = Round::walk(now, session, input, frames);
+    node.metrics().shard(session.number()).requests(ApiKey::Produce, round.requests.len() as u64);
     round.append(node, now, session, input, effects);
     round.count_errors(node.metrics().shard(session.number()));
     let replies = round.replies(now, input, effects);
@@ -79,7 +80,12 @@ pub(crate) fn serve(
 }
 
 impl Round {
-    fn walk(session: &Arc<Session>, input: &[u8], frames: &[Range<usize>]) -> (Self, Option<&'static str>) {
+    fn walk(
+        now: Now,
+        session: &Arc<Session>,
+        input: &[u8],
+        frames: &[Range<usize>],
+    ) -> (Self, Option<&'static str>) {
         let mut round =
             Self { requests: Vec::with_capacity(frames.len()), parts: Vec::new(), outcomes: Vec::new() };
         let mut scratch = Vec::new();
@@ -93,7 +99,7 @@ impl Round {
             round.parts.extend_from_slice(&scratch);
             round.requests.push(Request { frame: frame.clone(), head, parts, slot: Slot(0), parked: None });
         }
-        let first = session.reserve(round.requests.len());
+        let first = session.reserve(round.requests.len(), ApiKey::Produce, now.monotonic);
         for (request, slot) in round.requests.iter_mut().zip(first.0..) {
             request.slot = Slot(slot);
         }
@@ -143,7 +149,7 @@ impl Round {
                 count_appended(shard, &appended, batch);
                 self.record(part, &appended, log_append_time(batch));
                 if let Some(required) = appended.waits_for {
-                    self.park(session, request, part, &partition, required);
+                    self.park(node, session, (request, part), &partition, required);
                 }
             }
         }
@@ -224,9 +230,9 @@ impl Round {
 
     fn park(
         &mut self,
+        node: &Node,
         session: &Arc<Session>,
-        request: usize,
-        part: usize,
+        (request, part): (usize, usize),
         partition: &Partition,
         required: (LeaderEpoch, Offset),
     ) {
@@ -236,8 +242,10 @@ impl Round {
         }
         let place =
             place(self.parts.get(request.parts.clone()).unwrap_or_default(), part - request.parts.start);
-        let parked =
-            request.parked.get_or_insert_with(|| Arc::new(ParkedProduce::new(session, request.slot)));
+        let parked = request.parked.get_or_insert_with(|| {
+            let seat = node.parked().take(node.config().parked_requests_max);
+            Arc::new(ParkedProduce::new(session, request.slot, seat))
+        });
         parked.expect(place);
         if !partition.wait_for(required, place, parked) {
             // Acknowledged between the append and here; unsealed, it cannot give its reply yet.
@@ -265,12 +273,15 @@ impl Round {
                     api_version: request.head.api_version,
                     correlation_id: request.head.correlation_id,
                 };
-                let timeout = millis(request.head.timeout_ms);
-                let ticket = Ticket(TicketKind::Produce(Arc::downgrade(parked)));
-                effects.timers.push((now.monotonic.plus(timeout), ticket));
-                if let Some(reply) = parked.seal(header, owned_response(frame, parts, outcomes)) {
-                    replies.push((request.slot, reply));
+                let mut reply = parked.seal(header, owned_response(frame, parts, outcomes));
+                if reply.is_none() && parked.is_seated() {
+                    let timeout = millis(request.head.timeout_ms);
+                    let ticket = Ticket(TicketKind::Produce(Arc::downgrade(parked)));
+                    effects.timers.push((now.monotonic.plus(timeout), ticket));
+                } else if reply.is_none() {
+                    reply = parked.expire();
                 }
+                replies.extend(reply.map(|reply| (request.slot, reply)));
                 continue;
             }
             let mut writer = Writer::with_capacity(96);

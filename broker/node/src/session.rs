@@ -4,12 +4,15 @@
 //! from any core; they leave in the order of the requests.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use protocol::ApiKey;
+use protocol::id::Monotonic;
 
 use crate::effects::{Part, Reply};
+use crate::parked::ParkedFetch;
 
 /// Rouses the owner of a connection: called once per turn when another core completed a reply of its session.
 pub trait Wake: Send + Sync {
@@ -29,6 +32,8 @@ pub struct Session {
     outbox: Mutex<Outbox>,
     /// The next input of this session closes it (an `acks=0` Produce failed).
     closed: AtomicBool,
+    /// The Fetch that waits for records, of which a session has one at most: nothing else is served meanwhile.
+    parked: Mutex<Weak<ParkedFetch>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -42,10 +47,31 @@ struct Outbox {
     /// Slot of the oldest request without a reply in `ready`.
     head: u64,
     /// Requests from `head` on: those that are answered already but have to wait for their turn.
-    waiting: VecDeque<Option<Reply>>,
+    waiting: VecDeque<Request>,
     ready: VecDeque<Part>,
+    /// Bytes of `ready` that lie in memory; those of files are not counted.
     ready_bytes: usize,
+    /// Whose replies are in `ready`.
+    answered: Vec<Answered>,
     close: Option<&'static str>,
+}
+
+/// A request that was taken up.
+struct Request {
+    api: ApiKey,
+    arrived: Monotonic,
+    reply: Option<Reply>,
+}
+
+/// Requests of one API that were taken up in one turn and are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// What was asked.
+    pub api: ApiKey,
+    /// When the turn began.
+    pub arrived: Monotonic,
+    /// How many they are.
+    pub count: u32,
 }
 
 /// What stands ready to be written.
@@ -55,11 +81,19 @@ pub struct Output {
     pub parts: VecDeque<Part>,
     /// The connection ends once the parts are written.
     pub close: Option<&'static str>,
+    /// The requests that the parts taken last answer, for [`crate::Node::count_answered`].
+    pub answered: Vec<Answered>,
 }
 
 impl Session {
     pub(crate) fn new(number: usize, wake: Arc<dyn Wake>) -> Self {
-        Self { number, wake, outbox: Mutex::default(), closed: AtomicBool::new(false) }
+        Self {
+            number,
+            wake,
+            outbox: Mutex::default(),
+            closed: AtomicBool::new(false),
+            parked: Mutex::default(),
+        }
     }
 
     /// Takes all that is ready, in order.
@@ -71,13 +105,16 @@ impl Session {
             into.parts.append(&mut outbox.ready);
         }
         outbox.ready_bytes = 0;
+        into.answered.clear();
+        std::mem::swap(&mut into.answered, &mut outbox.answered);
         into.close = into.close.or(outbox.close);
     }
 
-    /// Bytes that stand ready and were not taken.
-    #[must_use]
-    pub fn ready_bytes(&self) -> usize {
-        self.outbox.lock().ready_bytes
+    /// Whether the connection has as many requests without a reply, `taken` more of them on the way, or as many bytes of
+    /// replies that nobody took, as it may.
+    pub(crate) fn is_full(&self, taken: usize, requests_max: usize, reply_bytes_max: usize) -> bool {
+        let outbox = self.outbox.lock();
+        outbox.waiting.len() + taken >= requests_max || outbox.ready_bytes > reply_bytes_max
     }
 
     /// Requests that have no reply ready.
@@ -90,18 +127,30 @@ impl Session {
         self.closed.load(Ordering::Relaxed)
     }
 
+    /// Remembers the Fetch that waits, so that it does not wait on when the client is gone.
+    pub(crate) fn park(&self, fetch: &Arc<ParkedFetch>) {
+        *self.parked.lock() = Arc::downgrade(fetch);
+    }
+
+    /// The Fetch that waits, if one does.
+    pub(crate) fn parked(&self) -> Option<Arc<ParkedFetch>> {
+        self.parked.lock().upgrade()
+    }
+
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         let mut outbox = self.outbox.lock();
         outbox.waiting.clear();
         outbox.ready.clear();
+        outbox.answered.clear();
     }
 
-    /// Reserves slots for `count` requests and returns the first.
-    pub(crate) fn reserve(&self, count: usize) -> Slot {
+    /// Reserves slots for `count` requests of one API and returns the first.
+    pub(crate) fn reserve(&self, count: usize, api: ApiKey, arrived: Monotonic) -> Slot {
         let mut outbox = self.outbox.lock();
         let first = outbox.head + outbox.waiting.len() as u64;
-        outbox.waiting.extend(std::iter::repeat_with(|| None).take(count));
+        let request = || Request { api, arrived, reply: None };
+        outbox.waiting.extend(std::iter::repeat_with(request).take(count));
         Slot(first)
     }
 
@@ -121,7 +170,9 @@ impl Session {
         progress
     }
 
-    pub(crate) fn number(&self) -> usize {
+    /// Counts the node's connections from 0: spreads what is counted over shards.
+    #[must_use]
+    pub fn number(&self) -> usize {
         self.number
     }
 
@@ -136,18 +187,26 @@ impl Outbox {
         let Some(place) = usize::try_from(index).ok().and_then(|index| self.waiting.get_mut(index)) else {
             return false;
         };
-        debug_assert!(place.is_none(), "a slot is answered twice");
-        *place = Some(reply);
+        debug_assert!(place.reply.is_none(), "a slot is answered twice");
+        place.reply = Some(reply);
         if index != 0 {
             return false;
         }
-        while let Some(Some(_)) = self.waiting.front() {
+        while let Some(Request { reply: Some(_), .. }) = self.waiting.front() {
             self.head += 1;
-            if let Some(Some(reply)) = self.waiting.pop_front() {
+            if let Some(Request { api, arrived, reply: Some(reply) }) = self.waiting.pop_front() {
+                self.note_answered(api, arrived);
                 self.push(reply);
             }
         }
         true
+    }
+
+    fn note_answered(&mut self, api: ApiKey, arrived: Monotonic) {
+        match self.answered.last_mut() {
+            Some(last) if last.api == api && last.arrived == arrived => last.count += 1,
+            _ => self.answered.push(Answered { api, arrived, count: 1 }),
+        }
     }
 
     fn push(&mut self, reply: Reply) {
@@ -160,7 +219,9 @@ impl Outbox {
     }
 
     fn push_part(&mut self, part: Part) {
-        self.ready_bytes += part.len();
+        if let Part::Bytes(bytes) = &part {
+            self.ready_bytes += bytes.len();
+        }
         if let (Some(Part::Bytes(last)), Part::Bytes(bytes)) = (self.ready.back_mut(), &part)
             && last.len() + bytes.len() <= COALESCED_BYTES_MAX
         {
@@ -192,7 +253,7 @@ mod tests {
     #[test]
     fn replies_leave_in_the_order_of_requests() {
         let session = Session::new(0, Arc::new(NoWake));
-        let first = session.reserve(3);
+        let first = session.reserve(3, ApiKey::Produce, Monotonic(7));
         assert_eq!(first, Slot(0));
         assert!(!session.complete([(Slot(2), Reply::Bytes(vec![3]))]));
         assert!(!session.complete([(Slot(1), Reply::Nothing)]));
@@ -200,15 +261,49 @@ mod tests {
         assert!(session.complete([(Slot(0), Reply::Bytes(vec![1]))]));
         assert_eq!(taken(&session), [1, 3]);
         assert_eq!(session.unanswered(), 0);
-        assert_eq!(session.reserve(1), Slot(3));
+        assert_eq!(session.reserve(1, ApiKey::Fetch, Monotonic(8)), Slot(3));
     }
 
     #[test]
     fn a_closed_session_takes_no_reply() {
         let session = Session::new(0, Arc::new(NoWake));
-        session.reserve(1);
+        session.reserve(1, ApiKey::Fetch, Monotonic(7));
         session.close();
         assert!(!session.complete([(Slot(0), Reply::Bytes(vec![1]))]));
         assert_eq!(taken(&session), []);
+    }
+
+    #[test]
+    fn a_reply_that_leaves_says_whose_it_is() {
+        let session = Session::new(0, Arc::new(NoWake));
+        session.reserve(2, ApiKey::Produce, Monotonic(7));
+        session.reserve(1, ApiKey::Fetch, Monotonic(9));
+        let mut output = Output::default();
+        session.complete([(Slot(1), Reply::Nothing), (Slot(2), Reply::Bytes(vec![1]))]);
+        session.take_output(&mut output);
+        assert_eq!(output.answered, [], "the first one holds the others back");
+        session.complete([(Slot(0), Reply::Bytes(vec![2]))]);
+        session.take_output(&mut output);
+        let produced = Answered { api: ApiKey::Produce, arrived: Monotonic(7), count: 2 };
+        let fetched = Answered { api: ApiKey::Fetch, arrived: Monotonic(9), count: 1 };
+        assert_eq!(output.answered, [produced, fetched]);
+        session.take_output(&mut output);
+        assert_eq!(output.answered, [], "each is told once");
+    }
+
+    #[test]
+    fn replies_in_memory_fill_a_session_and_ranges_of_files_do_not() {
+        let disk = storage::disk::VirtualDisk::new();
+        let path = std::path::Path::new("/f");
+        let file = storage::disk::Disk::open(&disk, path, storage::disk::OpenMode::Write).unwrap();
+        let session = Session::new(0, Arc::new(NoWake));
+        session.reserve(2, ApiKey::Fetch, Monotonic(7));
+        let range = storage::disk::FileRange { file, position: 0, len: 1 << 30 };
+        session.complete([(Slot(0), Reply::Parts(vec![Part::Bytes(vec![0; 10]), Part::Range(range)]))]);
+        assert!(!session.is_full(0, 100, 10));
+        session.complete([(Slot(1), Reply::Bytes(vec![0]))]);
+        assert!(session.is_full(0, 100, 10));
+        session.take_output(&mut Output::default());
+        assert!(!session.is_full(0, 100, 10), "what was taken is the owner's to bound");
     }
 }

@@ -87,7 +87,7 @@ impl Node {
     /// A connection ended: what it waits for is answered to nobody.
     pub fn disconnect(&self, now: Now, session: &Arc<Session>, effects: &mut Effects) {
         session.close();
-        self.metrics().shard(session.number()).closed_connections.increment();
+        effects.fetches.extend(session.parked());
         self.settle(now, effects);
     }
 }

@@ -8,13 +8,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use protocol::api_key::ApiKey;
+use protocol::id::Monotonic;
 use protocol::wire::Reader;
 
 use crate::api::{self, Call, Handled, Header};
 use crate::effects::{Effects, Now};
 use crate::node::Node;
 use crate::produce_round;
-use crate::session::{Session, Slot};
+use crate::session::{Answered, Session, Slot};
 
 /// What the core made of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub enum Next {
         /// Length prefix and frame; `None` while fewer than four bytes of it are there.
         frame_bytes: Option<usize>,
     },
-    /// Offer the rest again after the next wake: it has to wait for earlier replies.
+    /// Offer the rest again after the next wake, or once what was ready is written: it has to wait for earlier
+    /// replies, or there are too many that nobody took.
     Wait,
     /// Write what is ready, then close; the reason is for one log line.
     Close(&'static str),
@@ -48,6 +50,7 @@ impl Node {
     ///
     /// Replies appear in the session's outbox; `effects` carries what concerns others.
     pub fn receive(&self, now: Now, session: &Arc<Session>, input: &mut [u8], effects: &mut Effects) -> Turn {
+        let config = self.config();
         let mut produces = Vec::new();
         let mut consumed = 0;
         let next = loop {
@@ -55,7 +58,7 @@ impl Node {
                 break Next::Close("the session ended");
             }
             let rest = input.get(consumed..).unwrap_or_default();
-            let frame_bytes = match frame_bytes(rest, self.config().socket_request_max_bytes) {
+            let frame_bytes = match frame_bytes(rest, config.socket_request_max_bytes) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => break Next::Read { frame_bytes: None },
                 Err(why) => break Next::Close(why),
@@ -63,7 +66,9 @@ impl Node {
             if rest.len() < frame_bytes {
                 break Next::Read { frame_bytes: Some(frame_bytes) };
             }
-            if self.is_full(session, produces.len()) {
+            let (requests_max, bytes_max) =
+                (config.inflight_requests_per_connection_max, config.reply_bytes_per_connection_max);
+            if session.is_full(produces.len(), requests_max, bytes_max) {
                 break Next::Wait;
             }
             let frame = consumed + LENGTH_BYTES..consumed + frame_bytes;
@@ -88,14 +93,16 @@ impl Node {
             Err(why) => Next::Close(why),
         };
         self.settle(now, effects);
-        self.metrics().shard(session.number()).received_bytes.add(consumed as u64);
         Turn { consumed, next }
     }
 
-    /// Whether a connection has as many requests or reply bytes under way as it may.
-    fn is_full(&self, session: &Session, taken: usize) -> bool {
-        session.unanswered() + taken >= self.config().inflight_requests_per_connection_max
-            || session.ready_bytes() > self.config().inflight_bytes_per_connection_max
+    /// Counts requests whose replies were written just now: how long each took since it was taken up.
+    pub fn count_answered(&self, now: Monotonic, session: &Session, answered: &[Answered]) {
+        let shard = self.metrics().shard(session.number());
+        for Answered { api, arrived, count } in answered {
+            let duration_ns = u64::try_from(now.since(*arrived).as_nanos()).unwrap_or(u64::MAX);
+            shard.answered(*api, duration_ns, u64::from(*count));
+        }
     }
 
     fn serve_produces(
@@ -124,7 +131,8 @@ impl Node {
     ) -> Result<(), &'static str> {
         let mut reader = Reader::new(frame);
         let (header, api) = api::route(&mut reader)?;
-        let slot = session.reserve(1);
+        let slot = session.reserve(1, header.api_key, now.monotonic);
+        self.metrics().shard(session.number()).requests(header.api_key, 1);
         let call = Call { node: self, now, session, slot, header, effects, again: false, frame };
         match (api.handler)(call, reader)? {
             Handled::Reply(reply) => {
@@ -132,7 +140,6 @@ impl Node {
             }
             Handled::Parked => {}
         }
-        self.metrics().shard(session.number()).request(header.api_key);
         Ok(())
     }
 }

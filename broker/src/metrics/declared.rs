@@ -45,11 +45,12 @@ metrics! {
 
     REQUESTS: Counter "gregor_requests_total" ["api"] "Requests that arrived, by API.";
     REQUEST_SECONDS: Histogram "gregor_request_duration_seconds" ["api"]
-        "Time from a request's arrival to its answer, waiting for records or replicas included, by API.";
+        "Time from when a request was taken up until its answer was written, waiting for records or replicas \
+         included, by API.";
     REQUEST_ERRORS: Counter "gregor_request_errors_total" ["api", "error"]
-        "Error codes that were answered, one for each partition or part of a request that had one.";
-    RECEIVED_BYTES: Counter "gregor_network_receive_bytes_total" [] "Bytes of requests from clients.";
-    SENT_BYTES: Counter "gregor_network_transmit_bytes_total" [] "Bytes of answers to clients.";
+        "Error codes that Produce and Fetch answered, one for each partition that had one.";
+    RECEIVED_BYTES: Counter "gregor_network_receive_bytes_total" [] "Bytes of requests of clients that were taken up.";
+    SENT_BYTES: Counter "gregor_network_transmit_bytes_total" [] "Bytes of answers that clients' sockets took.";
 
     CONNECTIONS: Gauge "gregor_connections" [] "Connections of clients that are open.";
     CONNECTIONS_OPENED: Counter "gregor_connections_opened_total" [] "Connections that were accepted.";
@@ -76,17 +77,19 @@ metrics! {
     PARKED_FETCHES: Counter "gregor_parked_fetches_total" [] "Fetches that had to wait for records.";
     COLD_READS: Counter "gregor_cold_reads_total" [] "Reads of records that were not in the page cache.";
 
-    SYNCS: Counter "gregor_log_syncs_total" [] "Syncs of log files to disk.";
-    SYNC_SECONDS: Counter "gregor_log_sync_seconds_total" [] "Time spent in syncs of log files.";
+    SYNCS: Counter "gregor_log_syncs_total" [] "Syncs of partitions' logs to disk; a round syncs many.";
+    SYNC_SECONDS: Counter "gregor_log_sync_seconds_total" [] "Time spent in rounds of such syncs.";
     WRITE_STALL_SECONDS: Counter "gregor_log_write_stall_seconds_total" []
         "Time for which appends stood still in a write, beyond the first millisecond of each.";
     DELETED_SEGMENTS: Counter "gregor_log_deleted_segments_total" [] "Segments that retention deleted.";
     UNSYNCED_BYTES: Gauge "gregor_log_unsynced_bytes" ["directory"]
-        "Bytes of records that are in the page cache only, by log directory.";
+        "Bytes of records that were appended since the last sync of their partition began, by log directory.";
     DIRECTORY_OFFLINE: Gauge "gregor_log_directory_offline" ["directory"]
         "1 while a log directory is offline after a failure, else 0.";
     DIRECTORY_FREE_BYTES: Gauge "gregor_log_directory_free_bytes" ["directory"]
         "Free space of a log directory's file system.";
+    DIRECTORY_USED_BYTES: Gauge "gregor_log_directory_used_bytes" ["directory"]
+        "Bytes of the partitions' segments in a log directory.";
     DIRECTORY_FULL: Gauge "gregor_log_directory_full" ["directory"]
         "1 while appends to a log directory are refused for want of space, else 0.";
     OPEN_FILES: Gauge "gregor_log_open_files" [] "Segment and index files that are open.";

@@ -79,9 +79,9 @@ fn assert_well_formed(text: &str) {
 fn counters_become_samples() {
     let broker = broker(1, 2);
     let shard = broker.metrics.shard(0);
-    shard.request(ApiKey::Produce);
-    shard.answered(ApiKey::Produce, 3_000_000);
-    shard.answered(ApiKey::Produce, 20_000_000);
+    shard.requests(ApiKey::Produce, 1);
+    shard.answered(ApiKey::Produce, 3_000_000, 1);
+    shard.answered(ApiKey::Produce, 20_000_000, 1);
     shard.error(ApiKey::Produce, ErrorCode::NotLeaderOrFollower);
     shard.sent_bytes.add(77);
     shard.sync_ns.add(1_500_000_000);

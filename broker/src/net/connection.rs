@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use node::metrics::Shard;
 use node::{Effects, Next, Output as Taken, Session, Wake};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -42,11 +43,14 @@ pub(crate) struct Connection {
     bell: Arc<Bell>,
     buffer: Buffer,
     output: Output,
+    /// What was taken last of the session, kept for its memory.
+    taken: Taken,
     next: Next,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.shard().closed_connections.increment();
         let mut effects = Effects::default();
         self.shell.node.disconnect(self.shell.clock.now(), &self.session, &mut effects);
         self.shell.carry_out(effects);
@@ -57,6 +61,7 @@ impl Connection {
     pub(crate) fn new(shell: Arc<Shell>, stream: TcpStream) -> Self {
         let bell = Arc::new(Bell(Notify::new()));
         let session = shell.node.connect(shell.clock.now(), Arc::clone(&bell) as Arc<dyn Wake>);
+        shell.node.metrics().shard(session.number()).opened_connections.increment();
         Self {
             shell,
             stream,
@@ -64,6 +69,7 @@ impl Connection {
             bell,
             buffer: Buffer::default(),
             output: Output::default(),
+            taken: Taken::default(),
             next: Next::Read { frame_bytes: None },
         }
     }
@@ -71,41 +77,59 @@ impl Connection {
     /// Serves until the peer leaves or breaks the protocol; then the reason is given.
     pub(crate) async fn serve(&mut self) -> io::Result<Option<&'static str>> {
         loop {
-            if self.next == Next::Wait {
-                self.turn();
-            }
             if let Some(reason) = self.write()? {
                 return Ok(Some(reason));
             }
+            // What waits goes on only when the client took all replies: they are what bounds it.
+            if self.next == Next::Wait && self.output.is_empty() && self.turn() {
+                continue;
+            }
             match self.event().await? {
-                Event::Received => self.turn(),
+                Event::Received => {
+                    self.turn();
+                }
                 Event::Ended => return Ok(None),
                 Event::Roused => {}
             }
         }
     }
 
-    /// Runs the core over what was received.
-    fn turn(&mut self) {
+    /// Runs the core over what was received; whether that changed anything.
+    fn turn(&mut self) -> bool {
         let mut effects = Effects::default();
         let now = self.shell.clock.now();
         let turn = self.shell.node.receive(now, &self.session, self.buffer.filled(), &mut effects);
+        self.shard().received_bytes.add(turn.consumed as u64);
         self.buffer.consume(turn.consumed);
         self.next = turn.next;
         self.shell.carry_out(effects);
+        turn.consumed > 0 || turn.next != Next::Wait
     }
 
     /// Writes what is ready. Gives the reason to close once everything before it is on the wire.
     fn write(&mut self) -> io::Result<Option<&'static str>> {
-        let mut taken = Taken { parts: std::mem::take(&mut self.output.parts), close: None };
-        self.session.take_output(&mut taken);
-        self.output.parts = taken.parts;
-        let all_written = self.output.is_empty() || self.output.write(&self.stream)?;
+        self.taken.parts = std::mem::take(&mut self.output.parts);
+        self.session.take_output(&mut self.taken);
+        self.output.parts = std::mem::take(&mut self.taken.parts);
+        let mut all_written = true;
+        if !self.output.is_empty() {
+            let written = self.output.write(&self.stream)?;
+            all_written = self.output.is_empty();
+            self.shard().sent_bytes.add(written);
+        }
+        if !self.taken.answered.is_empty() {
+            let now = self.shell.clock.monotonic();
+            self.shell.node.count_answered(now, &self.session, &self.taken.answered);
+        }
         let close = match self.next {
             Next::Close(reason) => Some(reason),
-            _ => taken.close,
+            _ => self.taken.close,
         };
         Ok(close.filter(|_| all_written))
+    }
+
+    fn shard(&self) -> &Shard {
+        self.shell.node.metrics().shard(self.session.number())
     }
 
     /// Waits for the next thing to do. Reading pauses while replies do not fit into the socket, and while a request

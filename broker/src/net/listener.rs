@@ -1,4 +1,5 @@
-//! Accepting connections, within `max.connections` and `max.connections.per.ip`.
+//! Accepting connections, within `max.connections`, `max.connections.per.ip` and its overrides, which may all change
+//! while the broker runs.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,15 +13,6 @@ use tokio::net::{TcpListener, TcpStream};
 use super::connection::Connection;
 use crate::shell::Shell;
 
-/// How many connections are taken; further ones are closed at once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// `max.connections`.
-    pub(crate) connections_max: usize,
-    /// `max.connections.per.ip`.
-    pub(crate) connections_per_ip_max: usize,
-}
-
 /// Pause after `accept` failed, as when descriptors run out: long enough not to spin, short enough not to be felt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -28,14 +20,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Listener {
     shell: Arc<Shell>,
     socket: TcpListener,
-    limits: Limits,
     open: Arc<Mutex<Open>>,
 }
 
+/// The open connections, over all listeners.
 #[derive(Default)]
-struct Open {
-    all: usize,
-    by_ip: HashMap<IpAddr, usize>,
+pub(crate) struct Open {
+    all: u32,
+    by_ip: HashMap<IpAddr, u32>,
 }
 
 /// A counted place among the open connections.
@@ -58,8 +50,8 @@ impl Drop for Admission {
 }
 
 impl Listener {
-    pub(crate) fn new(shell: Arc<Shell>, socket: TcpListener, limits: Limits) -> Self {
-        Self { shell, socket, limits, open: Arc::default() }
+    pub(crate) fn new(shell: Arc<Shell>, socket: TcpListener, open: Arc<Mutex<Open>>) -> Self {
+        Self { shell, socket, open }
     }
 
     /// Accepts until the task is ended.
@@ -101,15 +93,16 @@ impl Listener {
     }
 
     fn count(&self, ip: IpAddr) -> Option<Admission> {
+        let config = self.shell.node.config();
+        let ip = ip.to_canonical();
+        let of_ip_max = config.max_connections_per_ip_overrides.get(&ip);
+        let of_ip_max = *of_ip_max.unwrap_or(&config.max_connections_per_ip);
         let mut open = self.open.lock();
-        if open.all >= self.limits.connections_max {
+        let of_ip = open.by_ip.get(&ip).copied().unwrap_or(0);
+        if open.all >= config.max_connections || of_ip >= of_ip_max {
             return None;
         }
-        let of_ip = open.by_ip.entry(ip).or_default();
-        if *of_ip >= self.limits.connections_per_ip_max {
-            return None;
-        }
-        *of_ip += 1;
+        open.by_ip.insert(ip, of_ip + 1);
         open.all += 1;
         Some(Admission { open: Arc::clone(&self.open), ip })
     }

@@ -5,4 +5,4 @@ mod connection;
 mod listener;
 mod output;
 
-pub(crate) use listener::{Limits, Listener};
+pub(crate) use listener::{Listener, Open};

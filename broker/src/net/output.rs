@@ -24,21 +24,25 @@ impl Output {
         self.parts.is_empty()
     }
 
-    /// Writes until all is written (`true`) or the socket takes no more (`false`).
-    pub(crate) fn write(&mut self, stream: &TcpStream) -> io::Result<bool> {
+    /// Writes until all is written or the socket takes no more; how many bytes it took.
+    pub(crate) fn write(&mut self, stream: &TcpStream) -> io::Result<u64> {
+        let mut written = 0;
         while let Some(front) = self.parts.front() {
             let result = match front {
                 Part::Bytes(_) => self.write_bytes(stream),
                 Part::Range(_) => self.write_range(stream),
             };
             match result {
-                Ok(count) => self.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Ok(count) => {
+                    self.advance(count);
+                    written += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(written)
     }
 
     fn write_bytes(&self, stream: &TcpStream) -> io::Result<usize> {

@@ -136,6 +136,18 @@ impl OpenFiles {
         }
     }
 
+    /// Log files that are open.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).open.len()
+    }
+
+    /// Bytes appended to all logs of the directory since it was opened.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     /// Counts appended bytes; the era in which they were written. Eras are a quarter of the warm window long.
     pub(crate) fn wrote(&self, bytes: u64) -> u64 {
         let total = self.written.fetch_add(bytes, Ordering::Relaxed) + bytes;

@@ -14,9 +14,6 @@ use protocol::wire::Reader;
 use super::metadata::{TOPIC_OPERATIONS, is_internal, offline};
 use super::{Call, Handled, decode};
 
-/// `max.request.partition.size.limit`'s default: what a page holds at most, whatever is asked for.
-const PAGE_PARTITIONS_MAX: usize = 2000;
-
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: DescribeTopicPartitionsRequest = decode(reader, call.header.api_version)?;
     let image = call.node.image();
@@ -29,7 +26,8 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
     names.sort_unstable();
     names.dedup();
     names.retain(|name| *name >= from);
-    let limit = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, PAGE_PARTITIONS_MAX);
+    let page_max = call.node.config().max_request_partition_size_limit;
+    let limit = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, page_max);
     let mut page = Page { image: &image, left: limit, topics: Vec::new(), next_cursor: None };
     for name in names {
         let first = match &request.cursor {

@@ -12,8 +12,6 @@ use super::{Call, Handled, decode};
 
 /// How long a client waits before it asks again: Kafka's default.
 const PUSH_INTERVAL_MS: i32 = 300_000;
-/// `telemetry.max.bytes`' default.
-const TELEMETRY_BYTES_MAX: i32 = 1024 * 1024;
 
 pub(super) fn handle_subscriptions(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: GetTelemetrySubscriptionsRequest = decode(reader, call.header.api_version)?;
@@ -24,7 +22,7 @@ pub(super) fn handle_subscriptions(call: Call<'_>, reader: Reader<'_>) -> Result
         // Kafka's order of preference: zstd, lz4, gzip, snappy.
         accepted_compression_types: vec![4, 3, 1, 2],
         push_interval_ms: PUSH_INTERVAL_MS,
-        telemetry_max_bytes: TELEMETRY_BYTES_MAX,
+        telemetry_max_bytes: call.node.config().telemetry_max_bytes,
         delta_temporality: true,
         ..GetTelemetrySubscriptionsResponse::default()
     })

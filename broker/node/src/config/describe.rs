@@ -32,7 +32,7 @@ pub struct TopicDefault {
 }
 
 /// Topic keys and the broker's keys that give their defaults (ServerTopicConfigSynonyms).
-const TOPIC_KEYS: &[(&str, &str)] = &[
+pub(super) const TOPIC_KEYS: &[(&str, &str)] = &[
     ("cleanup.policy", "log.cleanup.policy"),
     ("compression.gzip.level", "compression.gzip.level"),
     ("compression.lz4.level", "compression.lz4.level"),

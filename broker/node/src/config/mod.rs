@@ -4,8 +4,10 @@
 //! Pure: nothing here opens a file or asks the machine its name. Everything wrong is reported at once, each with
 //! file, line, key, value and what would be right.
 
+mod addresses;
 mod bounds;
 mod describe;
+mod identity;
 mod key;
 mod listener;
 mod problem;
@@ -24,5 +26,5 @@ pub use key::{ConfigType, Importance, Key, Standing, UpdateMode, Valid};
 pub use listener::{Listener, split_host_port};
 pub use problem::{Origin, Problem};
 pub use properties::{FILE_BYTES_MAX, Property, parse as parse_properties};
-pub use settings::{CleanupPolicy, Config, RecordValidation, TimestampType};
+pub use settings::Config;
 pub use values::{Source, Synonym, Values, check_dynamic, is_list};

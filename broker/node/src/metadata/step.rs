@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use machines::controller::{Controller, Decision};
-use machines::quorum::{BATCH_BYTES_MAX, Effect, Event, ProposalFate, Quorum, RaftId, Role, batch};
+use machines::quorum::{BATCH_BYTES_MAX, Effect, Event, ProposalFate, Quorum, RaftId, Role, Status, batch};
 use protocol::ErrorCode;
 use protocol::id::{BrokerId, Timestamp};
 
@@ -152,6 +152,11 @@ impl State {
 }
 
 impl Metadata {
+    /// How this broker's replica of the quorum stands.
+    pub(crate) fn status(&self) -> Status {
+        self.state.lock().quorum.status()
+    }
+
     /// The active controller, or nobody while there is none.
     pub(crate) fn controller_id(&self) -> BrokerId {
         BrokerId(self.controller_id.load(Ordering::Relaxed))

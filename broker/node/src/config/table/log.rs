@@ -1,7 +1,7 @@
 //! The log: segments, indexes, retention, flushing, recovery, timestamps, compaction.
 
 use super::keys;
-use super::reasons::NO_TIERS;
+use super::reasons::{CHECKPOINTED_ANYWAY, NO_DELAY, NO_TIERS, SYNCED_ANYWAY};
 
 keys! {
     "log.segment.bytes": Int = "1073741824", AtLeast(1_048_576), High, ClusterWide, Acts,
@@ -10,10 +10,10 @@ keys! {
         "A segment is closed when its first record is this old; comes before log.roll.hours.";
     "log.roll.hours": Int = "168", AtLeast(1), High, ReadOnly, Acts,
         "A segment is closed when its first record is this many hours old.";
-    "log.roll.jitter.ms": Long = null, AtLeast(0), High, ClusterWide, Acts,
+    "log.roll.jitter.ms": Long = null, AtLeast(0), High, ClusterWide, Later,
         "Up to this much is taken off the age at which a segment is closed, so that segments do not all \
          close together; comes before log.roll.jitter.hours.";
-    "log.roll.jitter.hours": Int = "0", AtLeast(0), High, ReadOnly, Acts,
+    "log.roll.jitter.hours": Int = "0", AtLeast(0), High, ReadOnly, Later,
         "Up to this many hours are taken off the age at which a segment is closed.";
     "log.retention.ms": Long = null, AtLeast(-1), High, ClusterWide, Acts,
         "A closed segment whose newest record is older than this is deleted; -1 keeps all. Comes before \
@@ -34,21 +34,25 @@ keys! {
     "log.index.interval.bytes": Int = "4096", AtLeast(0), Medium, ClusterWide, Acts,
         "About how many bytes of records lie between two entries of an index.";
     "log.flush.interval.messages": Long = "9223372036854775807", AtLeast(1), High, ClusterWide, Acts,
-        "Records after which a partition is synced to disk before they are acknowledged.";
-    "log.flush.interval.ms": Long = null, AtLeast(0), High, ClusterWide, Acts,
+        "1 has every append synced to disk before it is acknowledged; any other value leaves records to \
+         the sync in the background.";
+    "log.flush.interval.ms": Long = null, AtLeast(0), High, ClusterWide, Meaningless(SYNCED_ANYWAY),
         "The longest time that records stay unsynced; unset, log.flush.scheduler.interval.ms is used.";
-    "log.flush.scheduler.interval.ms": Long = "9223372036854775807", AtLeast(1), High, ReadOnly, Acts,
+    "log.flush.scheduler.interval.ms": Long = "9223372036854775807",
+        AtLeast(1), High, ReadOnly, Meaningless(SYNCED_ANYWAY),
         "The time between two rounds of syncing, where log.flush.interval.ms does not say.";
     "log.segment.delete.delay.ms": Long = "60000", AtLeast(0), High, ClusterWide, Acts,
         "How long a deleted segment's files stay on disk under another name, for readers that still have \
          them.";
-    "log.flush.offset.checkpoint.interval.ms": Int = "60000", AtLeast(1), High, ReadOnly, Acts,
+    "log.flush.offset.checkpoint.interval.ms": Int = "60000",
+        AtLeast(1), High, ReadOnly, Meaningless(CHECKPOINTED_ANYWAY),
         "How often the offsets up to which logs are synced are written down; recovery starts there.";
-    "log.flush.start.offset.checkpoint.interval.ms": Int = "60000", AtLeast(1), High, ReadOnly, Acts,
+    "log.flush.start.offset.checkpoint.interval.ms": Int = "60000",
+        AtLeast(1), High, ReadOnly, Meaningless(CHECKPOINTED_ANYWAY),
         "How often the logs' start offsets are written down.";
     "log.preallocate": Boolean = "false", Any, Medium, ClusterWide, Later,
         "Whether a segment's whole size is allocated when it is made.";
-    "num.recovery.threads.per.data.dir": Int = "2", Between(1, 1024), High, ClusterWide, Acts,
+    "num.recovery.threads.per.data.dir": Int = "2", Between(1, 1024), High, ReadOnly, Acts,
         "Threads for each directory that recover logs at start.";
     "log.message.timestamp.type": String = "CreateTime",
         OneOf(&["CreateTime", "LogAppendTime"]), Medium, ClusterWide, Acts,
@@ -58,7 +62,7 @@ keys! {
         "A record whose timestamp lies further than this before the broker's clock is refused.";
     "log.message.timestamp.after.max.ms": Long = "3600000", AtLeast(0), Medium, ClusterWide, Acts,
         "A record whose timestamp lies further than this after the broker's clock is refused.";
-    "log.initial.task.delay.ms": Long = "30000", AtLeast(0), Low, ReadOnly, Acts,
+    "log.initial.task.delay.ms": Long = "30000", AtLeast(0), Low, ReadOnly, Meaningless(NO_DELAY),
         "How long after the start the first rounds of retention, flushing and checkpoints wait.";
     "log.cleaner.enable": Boolean = "true", Any, Medium, ReadOnly, Later,
         "Whether compacted topics are compacted.";

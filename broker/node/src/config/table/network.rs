@@ -4,7 +4,7 @@ use super::keys;
 use super::reasons::{EARLY, NO_POOLS, NO_QUEUE, PLAINTEXT_ONLY};
 
 keys! {
-    "listeners": List = "PLAINTEXT://:9092", NonEmpty, High, PerBroker, Acts,
+    "listeners": List = "PLAINTEXT://:9092", NonEmpty, High, ReadOnly, Acts,
         "Where clients connect: a comma-separated list of NAME://HOST:PORT; an empty host binds every \
          interface, port 0 takes a free port.";
     "advertised.listeners": List = null, NonEmpty, High, ReadOnly, Acts,
@@ -12,7 +12,7 @@ keys! {
          reach the broker by another name than its own.";
     "listener.security.protocol.map": String =
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
-        Any, Low, PerBroker, Acts,
+        Any, Low, ReadOnly, Acts,
         "Maps each listener name to its security protocol, as NAME:PROTOCOL; a listener that is opened \
          must map to PLAINTEXT.";
     "inter.broker.listener.name": String = null, Any, Medium, ReadOnly, Later,
@@ -22,11 +22,12 @@ keys! {
         "The security protocol between brokers when no listener is named for them.";
     "early.start.listeners": List = null, Any, High, ReadOnly, Meaningless(EARLY),
         "Listeners that open before the broker has joined the cluster.";
-    "socket.send.buffer.bytes": Int = "102400", AtLeast(-1), High, ReadOnly, Acts,
-        "The send buffer that each client socket asks of the kernel; -1 leaves the kernel's own sizing.";
-    "socket.receive.buffer.bytes": Int = "102400", AtLeast(-1), High, ReadOnly, Acts,
+    "socket.send.buffer.bytes": Int = "-1", AtLeast(-1), High, ReadOnly, Acts,
+        "The send buffer that each client socket asks of the kernel; -1 leaves the kernel's own sizing, \
+         which follows the load (Kafka asks for 102400).";
+    "socket.receive.buffer.bytes": Int = "-1", AtLeast(-1), High, ReadOnly, Acts,
         "The receive buffer that each client socket asks of the kernel; -1 leaves the kernel's own \
-         sizing.";
+         sizing, which follows the load (Kafka asks for 102400).";
     "socket.request.max.bytes": Int = "104857600", AtLeast(1), High, ReadOnly, Acts,
         "The largest request that is read; a longer one closes its connection before it takes any memory.";
     "socket.listen.backlog.size": Int = "50", AtLeast(1), Medium, ReadOnly, Acts,
@@ -40,22 +41,22 @@ keys! {
     "max.connection.creation.rate": Int = "2147483647", AtLeast(0), Medium, ClusterWide, Later,
         "The most connections accepted per second.";
     "connections.max.idle.ms": Long = "600000", Any, Medium, ReadOnly, Acts,
-        "A connection on which nothing was asked for this long is closed; a negative value keeps idle \
-         ones.";
+        "A connection on which no byte moved for this long is closed, also while it waits for records; a \
+         negative value keeps idle ones.";
     "connection.failed.authentication.delay.ms": Int = "100", AtLeast(0), Low, ReadOnly, Later,
         "How long the answer to a failed authentication is held back, so that passwords are not tried \
          quickly.";
     "queued.max.requests": Int = "500", AtLeast(1), High, ReadOnly, Meaningless(NO_QUEUE),
         "The most requests that wait for a request handler.";
     "queued.max.request.bytes": Long = "268435456", AtLeast(-1), Medium, ReadOnly, Acts,
-        "The most bytes of requests that are received and not yet answered, over all connections; reading \
-         stops above it. -1 sets no limit.";
+        "Memory for requests that are being received or wait for earlier ones, over all connections; above \
+         it only requests that have begun are read on, large ones one at a time. -1 sets no limit.";
     "num.network.threads": Int = "3", AtLeast(1), High, ClusterWide, Meaningless(NO_POOLS),
         "Threads that read requests from sockets.";
     "num.io.threads": Int = "8", AtLeast(1), High, ClusterWide, Meaningless(NO_POOLS),
         "Threads that run requests.";
-    "background.threads": Int = "10", Between(1, 1024), High, ClusterWide, Acts,
-        "Threads for work that may wait for a disk: cold reads, deletion, checkpoints.";
+    "background.threads": Int = "10", Between(1, 1024), High, ReadOnly, Acts,
+        "Threads for work that may wait for a disk: cold reads, look-ups by time, deletion.";
     "request.timeout.ms": Int = "30000", Any, High, ReadOnly, Later,
         "How long a request of this broker to another waits for its answer.";
     "socket.connection.setup.timeout.ms": Long = "10000", Any, Medium, ReadOnly, Later,

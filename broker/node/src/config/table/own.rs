@@ -17,25 +17,24 @@ keys! {
         "The most bytes that one batch may have after decompression; a larger one is refused.";
     "inflight.requests.per.connection.max": Int = "100", Between(1, 100_000), Medium, ReadOnly, Acts,
         "Requests of one connection that are received and not yet answered; reading it stops above them.";
-    "inflight.bytes.per.connection.max": Int = "16777216", AtLeast(65_536), Medium, ReadOnly, Acts,
-        "Bytes of one connection's requests that are received and not yet answered; reading it stops \
-         above them. A single larger request is still read, up to socket.request.max.bytes.";
     "reply.bytes.per.connection.max": Int = "67108864", AtLeast(65_536), Medium, ReadOnly, Acts,
         "Bytes of one connection's replies in memory that the client has not taken; its requests wait \
          above them.";
     "parked.requests.max": Int = "100000", Between(100, 10_000_000), Medium, ReadOnly, Acts,
-        "Requests that wait for records or replicas, over all connections; a further one is answered \
-         at once with what there is.";
+        "Requests that wait for records or replicas, over all connections; a further Fetch is answered at \
+         once with what there is, a further Produce as if its timeout had passed.";
     "open.files.max": Int = "8192", Between(64, 10_000_000), Medium, ReadOnly, Acts,
         "Segment and index files that are kept open; the least recently used are closed above it.";
     "background.sync.interval.ms": Long = "1000", Between(10, 3_600_000), Medium, ReadOnly, Acts,
         "The longest time that records stay only in the page cache; no acknowledgement waits for it \
          unless the topic sets flush.messages.";
     "background.sync.bytes": Long = "67108864", AtLeast(1_048_576), Medium, ReadOnly, Acts,
-        "Unsynced bytes of a directory at which writeback starts before its interval has passed.";
+        "Bytes appended to a directory after which a sync of its records starts before the interval has \
+         passed.";
     "log.dir.free.bytes.min": Long = "134217728", AtLeast(0), Medium, ReadOnly, Acts,
         "Free space of a directory's file system below which appends are refused with a retriable \
          error, while reads and deletion go on.";
     "warm.jobs.max": Int = "256", Between(1, 100_000), Medium, ReadOnly, Acts,
-        "Reads from disk that wait for a thread at once; a further cold Fetch is answered empty.";
+        "Reads from disk that wait for a thread at once; a further cold Fetch waits its time, and is then \
+         answered with what is in memory.";
 }

@@ -37,11 +37,11 @@ keys! {
     "controller.performance.always.log.threshold.ms": Long = "2000",
         AtLeast(0), Medium, ReadOnly, Meaningless(NO_JAVA_METRICS),
         "Controller events slower than this are logged.";
-    "metadata.log.dir": String = null, NonEmpty, High, ReadOnly, Acts,
+    "metadata.log.dir": String = null, NonEmpty, High, ReadOnly, Later,
         "The directory of the metadata log; by default the first log directory.";
     "metadata.log.max.record.bytes.between.snapshots": Long = "20971520", AtLeast(1), High, ReadOnly, Acts,
         "Bytes of metadata records after which a snapshot is written.";
-    "metadata.log.max.snapshot.interval.ms": Long = "3600000", AtLeast(0), High, ReadOnly, Acts,
+    "metadata.log.max.snapshot.interval.ms": Long = "3600000", AtLeast(0), High, ReadOnly, Later,
         "The longest time between two metadata snapshots while there is anything new; 0 writes none by \
          time.";
     "metadata.log.segment.bytes": Int = "1073741824", AtLeast(8_388_608), High, ReadOnly, Later,

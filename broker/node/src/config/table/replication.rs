@@ -29,7 +29,7 @@ keys! {
         "The most bytes that a follower asks for in one request.";
     "num.replica.fetchers": Int = "1", AtLeast(1), High, ClusterWide, Meaningless(NO_FETCHERS),
         "Threads that fetch from each other broker.";
-    "replica.high.watermark.checkpoint.interval.ms": Long = "5000", AtLeast(1), High, ReadOnly, Acts,
+    "replica.high.watermark.checkpoint.interval.ms": Long = "5000", AtLeast(1), High, ReadOnly, Later,
         "How often the high watermarks are written down.";
     "replica.selector.class": String = null, Any, Medium, ReadOnly, Later,
         "How the replica that a consumer reads from is chosen; RackAwareReplicaSelector prefers the \

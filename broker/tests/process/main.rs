@@ -1,0 +1,7 @@
+//! What a user of the process sees: bounds, metrics and health, through its sockets.
+
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+mod bounds;
+mod broker;
+mod metrics;
