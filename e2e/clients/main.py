@@ -2,13 +2,16 @@
 
 import argparse
 import importlib
+import os
 import tempfile
 
 from harness import brokers
 from harness.jvm import Jvm
 from harness.report import Report
 
-SUITES = ["kcat", "exchange", "tools", "bad_input"]
+SUITES = ["readme", "kcat", "exchange", "tools", "bad_input"]
+# Every scenario, one a line; a run with UPDATE=1 writes it anew.
+NAMES = os.path.join(os.path.dirname(__file__), "scenarios.txt")
 
 
 def main():
@@ -19,7 +22,8 @@ def main():
     parser.add_argument("--only", help="only scenarios whose name contains this text")
     parser.add_argument("--long", action="store_true", help="accepted: this part has one form")
     options = parser.parse_args()
-    report = Report(options.only)
+    report = Report(NAMES, options.only, [suite.replace("_", " ") for suite in options.suite or []],
+                    may_skip=options.against != "gregor" or bool(os.environ.get("BROKER")))
     with tempfile.TemporaryDirectory(prefix="gregor-clients-") as directory:
         broker = brokers.make(options.against, directory)
         jvm = Jvm()

@@ -22,7 +22,6 @@ TORN = {
     "a batch with a wrong checksum": lambda good: good[:-1] + bytes([good[-1] ^ 0x55]),
     "a batch of an offset long gone": lambda _: batch(base_offset=0),
 }
-# After the last one Apache Kafka 4.3.1 begins its log anew, without a record.
 TORN_AS_KAFKA_MENDS = list(TORN)[:-1]
 
 

@@ -1,5 +1,6 @@
-"""One line per scenario, and the count at the end that CI compares."""
+"""One line per scenario, the count at the end, and the committed list of scenarios that must have run."""
 
+import os
 import sys
 import time
 import traceback
@@ -7,6 +8,10 @@ import traceback
 
 class Failure(Exception):
     """A scenario saw something else than what it demands; the text says what."""
+
+
+class Skipped(Exception):
+    """A scenario cannot say anything about this server; the text says why."""
 
 
 def check(condition, text):
@@ -40,20 +45,32 @@ def until(condition, what, seconds=20):
 
 
 class Report:
-    """Runs scenarios, prints their lines and counts them. `only` keeps those whose name contains it."""
+    """Runs scenarios, prints their lines, counts them, and compares their names with the file `names`.
 
-    def __init__(self, only=None):
+    `only` keeps scenarios whose name contains it, `suites` those whose name begins with one of them and a colon.
+    A scenario that is skipped is a failure unless `may_skip`: servers other than ours do without some."""
+
+    def __init__(self, names, only=None, suites=None, may_skip=False):
+        self.names = names
         self.only = only
+        self.suites = suites
+        self.may_skip = may_skip
+        self.ran = []
         self.passed = 0
+        self.skipped = []
         self.failed = []
 
     def scenario(self, name, action, *arguments):
         """Runs one scenario; a failure is printed and counted, and the next scenario runs all the same."""
-        if self.only and self.only not in name:
+        if not self._wanted(name):
             return
+        self.ran.append(name)
         started = time.monotonic()
         try:
             action(*arguments)
+        except Skipped as why:
+            self.skipped.append(name)
+            print(f"skipped {name}: {why}", flush=True)
         except Exception as error:  # whatever a scenario raises is its failure, not the suite's end
             self.failed.append(name)
             print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
@@ -63,10 +80,38 @@ class Report:
             self.passed += 1
             print(f"ok     {name} ({time.monotonic() - started:.1f} s)", flush=True)
 
+    def skip(self, name, why):
+        """Counts a scenario that is left out."""
+        def action():
+            raise Skipped(why)
+        self.scenario(name, action)
+
     def finish(self):
         """Prints the last line and ends the process with the matching code."""
         sys.stderr.flush()
+        if os.environ.get("UPDATE") and not self.only and not self.suites:
+            with open(self.names, "w", encoding="utf-8") as file:
+                file.writelines(f"{name}\n" for name in self.ran)
+        self.failed += compare(self._listed(), self.ran)
+        if not self.may_skip:
+            self.failed += [f"{name}: skipped" for name in self.skipped]
         for name in self.failed:
             print(f"failed: {name}")
-        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
+        print(f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped", flush=True)
         sys.exit(1 if self.failed or not self.passed else 0)
+
+    def _wanted(self, name):
+        in_suite = not self.suites or any(name.startswith(f"{suite}:") for suite in self.suites)
+        return in_suite and (not self.only or self.only in name)
+
+    def _listed(self):
+        with open(self.names, encoding="utf-8") as file:
+            return [name for name in file.read().splitlines() if self._wanted(name)]
+
+
+def compare(listed, ran):
+    """What is wrong with the scenarios that ran, when the list names those that must."""
+    twice = sorted({name for name in ran if ran.count(name) > 1})
+    return ([f"{name}: on the list, and it did not run" for name in listed if name not in ran]
+            + [f"{name}: ran, and is not on the list" for name in ran if name not in listed]
+            + [f"{name}: ran more than once" for name in twice])
