@@ -13,12 +13,13 @@ use storage::ReadPlan;
 use storage::disk::FileRange;
 
 use crate::api::ParkedLookUp;
-use crate::hosting::{Recovery, Removal};
+use crate::hosting::Removal;
 use crate::housekeeping::Chore;
 use crate::log_sync::SyncRound;
 use crate::metadata::{PersistMetadata, Waiting};
 use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::partition::{Partition, Place};
+use crate::recovery::Recovery;
 use crate::session::{Session, Slot};
 
 /// The time of an input, on both clocks.
@@ -87,6 +88,8 @@ pub(crate) enum TicketKind {
     QuorumDeadline,
     /// One round of syncs of a log directory.
     SyncRound,
+    /// A partition whose `flush.ms` is over.
+    Flush(Weak<Partition>),
     /// Files whose removal is due.
     Remove(Arc<Removal>),
     /// A recurring chore.
@@ -142,9 +145,9 @@ pub struct Effects {
     pub(crate) fetches: Vec<Arc<ParkedFetch>>,
     /// Produces of which a partition is acknowledged or failed.
     pub(crate) produces: Vec<(Arc<ParkedProduce>, Place, ErrorCode)>,
-    /// Partitions that have records to sync and did not have before.
+    /// Partitions that have something to sync and did not have before.
     pub(crate) dirty: Vec<Arc<Partition>>,
-    /// Partitions of which somebody waits for records to be synced.
+    /// Partitions whose records are to be synced without waiting for the checkpoint.
     pub(crate) urgent: Vec<Arc<Partition>>,
     /// Entries of the metadata log are committed and wait to be replayed.
     pub(crate) metadata_committed: bool,

@@ -245,8 +245,12 @@ impl ParkedFetch {
         register: bool,
     ) -> Result<(Fetched, Option<ReadPlan>), Fetched> {
         let mut state = partition.lock();
+        let Ok(log) = state.log() else {
+            drop(state);
+            partition.ask_for_recovery();
+            return Err(Fetched::failed(ErrorCode::NotLeaderOrFollower));
+        };
         state.replica.check_leader(wanted.current_leader_epoch).map_err(Fetched::failed)?;
-        let log = state.log().map_err(Fetched::failed)?;
         let fetched = Fetched {
             error: ErrorCode::None,
             high_watermark: state.replica.high_watermark(),

@@ -1,34 +1,24 @@
-//! The partitions that this broker hosts follow the metadata image: logs are made, opened, recovered, reconfigured
+//! The partitions that this broker hosts follow the metadata image: logs are made, opened, reconfigured
 //! and deleted as topics come, change and go.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use machines::image::{MetadataImage, TopicImage};
-use protocol::id::{PartitionIndex, Timestamp, TopicId, TopicPartition};
-use storage::{Directory, Left, Log, RecoveryReport, remove_files, remove_folder};
+use protocol::id::{PartitionIndex, TopicId, TopicPartition};
+use storage::{Directory, Left, remove_files, remove_folder};
 
 use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::metadata::Changes;
 use crate::node::Node;
 use crate::partition::Partition;
+use crate::recovery::Abandoned;
 use crate::table::{HostedTopic, Table};
 use crate::topic_settings::TopicSettings;
 
 /// The metadata log's folder lies among the partitions'.
 const METADATA_TOPIC: &str = "__cluster_metadata";
-
-/// A log to be recovered by a job, or what came of it.
-#[derive(Debug)]
-pub struct Recovery {
-    directory: Arc<Directory>,
-    partition: Arc<Partition>,
-    settings: Arc<TopicSettings>,
-    now: Timestamp,
-    outcome: Option<Result<(Log, RecoveryReport), storage::Error>>,
-}
 
 /// Folders and files that were renamed for deletion.
 #[derive(Debug)]
@@ -36,15 +26,6 @@ pub struct Removal {
     directory: Arc<Directory>,
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
-}
-
-impl Recovery {
-    /// Reads what lies behind the recovery point; for as long as the disk takes.
-    pub(crate) fn run(mut self) -> Self {
-        let opened = self.directory.open_log(&self.partition.name(), self.settings.log.clone(), self.now);
-        self.outcome = Some(opened);
-        self
-    }
 }
 
 impl Removal {
@@ -141,37 +122,26 @@ impl Node {
         let name = TopicPartition { topic: topic.name.to_string(), partition: index };
         let identity = (Arc::clone(&topic.name), topic.id, index);
         let local = self.config().node_id;
-        let made = |log| Arc::new(Partition::new(identity, local, Arc::clone(settings), log));
-        match self.left_behind(&name, topic.id, effects) {
-            Some(Left::Clean(_)) => match directory.open_log(&name, settings.log.clone(), now.wall) {
-                Ok((log, _)) => made(Some(log)),
-                Err(error) => {
-                    self.directory_failed(&error, effects);
-                    made(None)
-                }
-            },
-            Some(Left::Unclean(_)) => {
-                let partition = made(None);
-                partition.recovering.store(true, Ordering::Release);
-                self.recovering_count().fetch_add(1, Ordering::AcqRel);
-                let recovery = Recovery {
-                    directory: Arc::clone(directory),
-                    partition: Arc::clone(&partition),
-                    settings: Arc::clone(settings),
-                    now: now.wall,
-                    outcome: None,
-                };
-                effects.jobs.push((Ticket(TicketKind::Nobody), Job::Recover(Box::new(recovery))));
-                partition
-            }
-            None => match directory.create_log(&name, topic.id, settings.log.clone(), now.wall) {
-                Ok(log) => made(Some(log)),
-                Err(error) => {
-                    self.directory_failed(&error, effects);
-                    made(None)
-                }
-            },
+        let queue = Arc::clone(self.recovery_queue());
+        let partition = Arc::new(Partition::new(identity, local, Arc::clone(settings), queue));
+        if self.waits_for_name(&partition) {
+            return partition;
         }
+        let opened = match self.left_behind(&name, topic.id, effects) {
+            Some(Left::Clean(_)) => {
+                directory.open_log(&name, settings.log.clone(), now.wall).map(|(log, _)| log)
+            }
+            Some(Left::Unclean(_)) => {
+                self.recover(now, &partition, effects);
+                return partition;
+            }
+            None => directory.create_log(&name, topic.id, settings.log.clone(), now.wall),
+        };
+        match opened {
+            Ok(log) => partition.opened(log),
+            Err(error) => self.directory_failed(&error, effects),
+        }
+        partition
     }
 
     /// What a folder holds of this topic's partition; one of another topic is put aside first.
@@ -189,35 +159,20 @@ impl Node {
         None
     }
 
-    /// A log was recovered: its partition serves from here on.
-    pub(crate) fn recovered(&self, now: Now, recovery: Recovery, effects: &mut Effects) {
-        let Recovery { partition, outcome, .. } = recovery;
-        match outcome {
-            Some(Ok((log, report))) => {
-                self.note_recovery(&partition, &report, effects);
-                partition.opened(log);
-            }
-            Some(Err(error)) => self.directory_failed(&error, effects),
-            None => {}
-        }
-        partition.recovering.store(false, Ordering::Release);
-        let image = Arc::clone(&self.image());
-        if let Some(registration) = image.partition_by_id(partition.topic_id, partition.index) {
-            partition.apply(now, registration, effects);
-        }
-        if self.recovering_count().fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.follow_lifecycle(now, &image, effects);
-        }
-    }
-
     /// A topic is gone: its logs are closed, renamed and removed.
     fn unhost(&self, id: TopicId, table: &mut Table, effects: &mut Effects) {
         let Some(topic) = table.remove(id) else { return };
         let directory = self.directory();
         let mut folders = Vec::new();
         for partition in topic.partitions.iter().flatten() {
-            let Some(mut log) = partition.close(effects) else { continue };
-            match directory.delete_log(&partition.name(), &mut log, self.random_uuid()) {
+            // First, so that no log that is recovered at this moment is opened behind it.
+            let abandoned = self.recovery_queue().abandon(partition);
+            let renamed = match (partition.close(effects), abandoned) {
+                (Some(mut log), _) => directory.delete_log(&partition.name(), &mut log, self.random_uuid()),
+                (None, Abandoned::Waiting) => directory.delete_stray(&partition.name(), self.random_uuid()),
+                (None, Abandoned::Unknown | Abandoned::Running) => continue,
+            };
+            match renamed {
                 Ok(folder) => folders.push(folder),
                 Err(error) => self.directory_failed(&error, effects),
             }
@@ -249,7 +204,7 @@ impl Node {
     }
 
     /// Renames folders that belong to no topic any more, and removes them and the `leftovers` by a job.
-    fn put_aside(
+    pub(crate) fn put_aside(
         &self,
         strays: impl IntoIterator<Item = TopicPartition>,
         leftovers: Vec<PathBuf>,

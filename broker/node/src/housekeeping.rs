@@ -62,8 +62,13 @@ impl Node {
             let high_watermark = state.replica.high_watermark();
             let delay = Duration::from_millis(state.settings.log.file_delete_delay_ms);
             let Some(log) = state.log.as_mut() else { continue };
+            let start = log.log_start_offset();
             let removed = log.retention(now.wall, high_watermark);
+            let is_moved = log.log_start_offset() > start;
             drop(state);
+            if is_moved {
+                partition.note_dirty(effects);
+            }
             match removed {
                 Ok(files) if files.is_empty() => {}
                 Ok(files) => {

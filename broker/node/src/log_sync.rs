@@ -1,10 +1,12 @@
 //! Syncing logs off the hot path: one round in flight for each log directory (group commit, D9).
 //!
-//! A round takes every partition that was appended to since the last one; what is appended meanwhile joins the
-//! next. Topics with `flush.messages` start a round at once, the others are synced within
-//! `background.sync.interval.ms`.
+//! A round takes partitions that were appended to since the last one; what is appended meanwhile joins the next. A
+//! topic starts a round as soon as `flush.messages` records are to be synced, or `flush.ms` after the first of them;
+//! with `flush.messages=1` its replies wait for the round, else nobody does. All are checkpointed within
+//! `background.sync.interval.ms`, in several rounds when they are many: recovery points are stored after each, and
+//! those that somebody waits for come in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,12 +18,25 @@ use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::node::Node;
 use crate::partition::Partition;
 
+/// The partitions of one checkpoint round, unless they are so many that it would take more than
+/// [`CHECKPOINT_ROUNDS_MAX`] rounds: to store recovery points costs time in proportion to all partitions.
+const CHECKPOINT_PARTITIONS: usize = 128;
+/// Rounds into which a checkpoint is divided at most.
+const CHECKPOINT_ROUNDS_MAX: usize = 8;
+
 /// The partitions to sync, and what became of each.
 #[derive(Debug)]
 pub struct SyncRound {
     depth: Depth,
     partitions: Vec<Arc<Partition>>,
-    done: Vec<(Arc<Partition>, SyncPlan, Result<(), storage::Error>)>,
+    done: Vec<Synced>,
+}
+
+#[derive(Debug)]
+struct Synced {
+    partition: Arc<Partition>,
+    /// What had to be synced, and what the device said; `None` when nothing had.
+    ran: Option<(SyncPlan, Result<(), storage::Error>)>,
 }
 
 /// What waits for the next round of a directory.
@@ -32,11 +47,16 @@ pub(crate) struct SyncQueue {
 
 #[derive(Debug, Default)]
 struct QueueState {
-    /// For the next checkpoint round: all that was appended to.
+    /// For the next checkpoint: all that was appended to, or whose start moved.
     dirty: Vec<Arc<Partition>>,
-    /// For the next round, which is to begin as soon as none runs: somebody waits for these.
+    /// For the rounds of the checkpoint that is due.
+    due: VecDeque<Arc<Partition>>,
+    /// Partitions in each of these rounds.
+    round_len: usize,
+    /// For the next round, which is to begin as soon as none runs: these are not to wait for the checkpoint.
     urgent: Vec<Arc<Partition>>,
-    checkpoint_due: bool,
+    /// The last round was for urgent ones, so that one of the checkpoint is next.
+    was_urgent: bool,
     running: bool,
 }
 
@@ -45,47 +65,59 @@ impl SyncRound {
     pub(crate) fn run(mut self) -> Self {
         for partition in std::mem::take(&mut self.partitions) {
             let plan = partition.lock().log.as_mut().and_then(|log| log.unsynced(self.depth));
-            if let Some(plan) = plan {
+            let ran = plan.map(|plan| {
                 let result = plan.run();
-                self.done.push((partition, plan, result));
-            }
+                (plan, result)
+            });
+            self.done.push(Synced { partition, ran });
         }
         self
     }
 }
 
 impl SyncQueue {
-    /// Takes a round when none runs and somebody waits for one.
+    /// All dirty partitions are to be checkpointed now.
+    fn checkpoint(&self) {
+        let mut state = self.state.lock();
+        let dirty = std::mem::take(&mut state.dirty);
+        state.due.extend(dirty);
+        state.round_len = CHECKPOINT_PARTITIONS.max(state.due.len().div_ceil(CHECKPOINT_ROUNDS_MAX));
+    }
+
+    /// Takes a round when none runs and there is something to sync.
     fn begin(&self) -> Option<SyncRound> {
         let mut state = self.state.lock();
         if state.running {
             return None;
         }
+        let urgent_next = !state.urgent.is_empty() && (state.due.is_empty() || !state.was_urgent);
         // From here on an append makes a partition of the round dirty or urgent again.
-        let (depth, partitions) = if std::mem::take(&mut state.checkpoint_due) {
-            let dirty = std::mem::take(&mut state.dirty);
-            dirty.iter().for_each(|partition| partition.dirty.store(false, Ordering::Release));
-            (Depth::Checkpoint, dirty)
-        } else {
+        let (depth, partitions) = if urgent_next {
             let urgent = std::mem::take(&mut state.urgent);
             urgent.iter().for_each(|partition| partition.urgent.store(false, Ordering::Release));
             (Depth::Batches, urgent)
+        } else {
+            let len = state.round_len.min(state.due.len());
+            let due: Vec<_> = state.due.drain(..len).collect();
+            due.iter().for_each(|partition| partition.dirty.store(false, Ordering::Release));
+            (Depth::Checkpoint, due)
         };
         if partitions.is_empty() {
             return None;
         }
+        state.was_urgent = urgent_next;
         state.running = true;
         Some(SyncRound { depth, partitions, done: Vec::new() })
     }
 }
 
 impl Node {
-    /// A partition has records to sync and had none before.
+    /// A partition has something to sync and had nothing before.
     pub(crate) fn note_dirty(&self, partition: Arc<Partition>) {
         self.sync_queue().state.lock().dirty.push(partition);
     }
 
-    /// Somebody waits until a partition's records are synced.
+    /// A partition's records are to be synced without waiting for the checkpoint.
     pub(crate) fn note_urgent(&self, partition: Arc<Partition>, effects: &mut Effects) {
         self.sync_queue().state.lock().urgent.push(partition);
         self.start_sync(effects);
@@ -93,7 +125,7 @@ impl Node {
 
     /// Checkpoints every partition that was appended to since the last time.
     pub(crate) fn start_checkpoint(&self, effects: &mut Effects) {
-        self.sync_queue().state.lock().checkpoint_due = true;
+        self.sync_queue().checkpoint();
         self.start_sync(effects);
     }
 
@@ -108,13 +140,14 @@ impl Node {
     pub(crate) fn synced(&self, now: Now, round: SyncRound, effects: &mut Effects) {
         self.metrics().shard(0).syncs.add(round.done.len() as u64);
         let mut checkpointed = Vec::with_capacity(round.done.len());
-        for (partition, plan, result) in round.done {
-            match result {
-                Ok(()) => {
+        for Synced { partition, ran } in round.done {
+            match ran {
+                Some((_, Err(error))) => self.directory_failed(&error, effects),
+                Some((plan, Ok(()))) => {
                     partition.synced(now, &plan, effects);
                     checkpointed.push(partition);
                 }
-                Err(error) => self.directory_failed(&error, effects),
+                None => checkpointed.push(partition),
             }
         }
         if round.depth == Depth::Checkpoint && !checkpointed.is_empty() {
@@ -177,3 +210,6 @@ impl Node {
         first_error.map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::recovery::RecoveryQueue;
 use crate::room::Room;
 use crate::session::{Session, Wake};
 use crate::table::Table;
@@ -39,8 +40,7 @@ pub struct Node {
     metrics: Metrics,
     random: Mutex<Random>,
     sessions: AtomicUsize,
-    /// Logs that are being recovered.
-    recovering: AtomicUsize,
+    recovery_queue: Arc<RecoveryQueue>,
     /// Unfenced, and caught up once since the start.
     ready: AtomicBool,
 }
@@ -128,7 +128,7 @@ impl Node {
             metrics: Metrics::new(METRIC_SHARDS),
             random: Mutex::new(random),
             sessions: AtomicUsize::new(0),
-            recovering: AtomicUsize::new(0),
+            recovery_queue: Arc::default(),
             ready: AtomicBool::new(false),
         };
         node.metadata.deadline(now, effects);
@@ -181,14 +181,14 @@ impl Node {
         image.broker(self.config().node_id).is_some_and(|own| self.metadata.is_own(own))
     }
 
-    /// Logs that are being recovered.
+    /// Logs that are not recovered yet.
     #[must_use]
     pub fn recovering(&self) -> usize {
-        self.recovering.load(Ordering::Acquire)
+        self.recovery_queue.len()
     }
 
-    pub(crate) fn recovering_count(&self) -> &AtomicUsize {
-        &self.recovering
+    pub(crate) fn recovery_queue(&self) -> &Arc<RecoveryQueue> {
+        &self.recovery_queue
     }
 
     pub(crate) fn ready_flag(&self) -> &AtomicBool {

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::topic_settings::TopicSettings;
 use machines::image::PartitionRegistration;
@@ -16,8 +17,9 @@ use protocol::id::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TopicId, Topic
 use protocol::records::CheckedBatch;
 use storage::{AppendOutcome, Log, ReadPlan};
 
-use crate::effects::{Effects, Now};
+use crate::effects::{Effects, Now, Ticket, TicketKind};
 use crate::parked::{ParkedFetch, ParkedProduce};
+use crate::recovery::RecoveryQueue;
 
 /// A partition that this broker replicates.
 pub struct Partition {
@@ -29,10 +31,12 @@ pub struct Partition {
     pub index: PartitionIndex,
     /// Whether the partition stands in its directory's list of logs to sync.
     pub(crate) dirty: AtomicBool,
-    /// Whether the partition stands in its directory's list of logs that somebody waits for to be synced.
+    /// Whether the partition stands in its directory's list of logs that are not to wait for the checkpoint.
     pub(crate) urgent: AtomicBool,
-    /// A job recovers the log.
-    pub(crate) recovering: AtomicBool,
+    /// Whether a timer of `flush.ms` is set.
+    flush_timer: AtomicBool,
+    /// Where the log waits while it is to be recovered.
+    recovery_queue: Arc<RecoveryQueue>,
     /// Damage of the log was told of: once since the start, or a consumer's retries would fill the disk with lines.
     damage_noted: AtomicBool,
     state: Mutex<State>,
@@ -87,29 +91,28 @@ impl Partition {
         !self.damage_noted.swap(true, std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// A partition over its log; `None` while the log is still to be recovered.
+    /// A partition whose log is still to be [`opened`](Self::opened).
     pub(crate) fn new(
         (topic, topic_id, index): (Arc<str>, TopicId, PartitionIndex),
         local: BrokerId,
         settings: Arc<TopicSettings>,
-        log: Option<Log>,
+        recovery_queue: Arc<RecoveryQueue>,
     ) -> Self {
-        let offsets = log.as_ref().map_or(
-            LogOffsets { log_end_offset: Offset(0), synced_end_offset: Offset(0), high_watermark: Offset(0) },
-            |log| log_offsets(log, settings.rules),
-        );
+        let start = Offset(0);
+        let offsets = LogOffsets { log_end_offset: start, synced_end_offset: start, high_watermark: start };
         Self {
             topic,
             topic_id,
             index,
             dirty: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
-            recovering: AtomicBool::new(false),
+            flush_timer: AtomicBool::new(false),
+            recovery_queue,
             damage_noted: AtomicBool::new(false),
             state: Mutex::new(State {
                 replica: Replica::new(local, settings.rules, offsets),
                 local,
-                log,
+                log: None,
                 settings,
                 fetches: Vec::new(),
                 produces: VecDeque::new(),
@@ -127,9 +130,11 @@ impl Partition {
         TopicPartition { topic: self.topic.to_string(), partition: self.index }
     }
 
-    /// The log was recovered: the replica starts from its offsets.
-    pub(crate) fn opened(&self, log: Log) {
+    /// The log was made, opened or recovered: the replica starts from its offsets.
+    pub(crate) fn opened(&self, mut log: Log) {
         let mut state = self.lock();
+        // The configuration may have changed while the log was recovered.
+        log.update_config(state.settings.log.clone());
         state.replica =
             Replica::new(state.local, state.settings.rules, log_offsets(&log, state.settings.rules));
         state.log = Some(log);
@@ -187,12 +192,17 @@ impl Partition {
     ) -> Result<(), ErrorCode> {
         let mut guard = self.lock();
         let state = &mut *guard;
+        let Some(log) = state.log.as_mut() else {
+            drop(guard);
+            self.ask_for_recovery();
+            return Err(ErrorCode::NotLeaderOrFollower);
+        };
         let epoch = state.replica.check_append(acks_all)?;
-        let log = state.log.as_mut().ok_or(ErrorCode::NotLeaderOrFollower)?;
         let mut raw = Vec::with_capacity(batches.len());
         log.append_as_leader(now.wall, epoch, batches, &mut raw).map_err(|error| error.code())?;
         let log_end_offset = log.log_end_offset();
         let log_start_offset = log.log_start_offset();
+        let (flush_due, flush_ms) = (log.is_flush_due(), log.config().flush_ms);
         let advanced = state.replica.appended(now.monotonic, log_end_offset).is_some();
         let synced_first = state.settings.rules.counts_synced;
         for (outcome, batch) in raw.into_iter().zip(batches.iter()) {
@@ -212,13 +222,42 @@ impl Partition {
             state.collect(effects);
         }
         drop(guard);
+        self.note_dirty(effects);
+        if flush_due {
+            self.note_urgent(effects);
+        } else if let Some(flush_ms) = flush_ms
+            && !self.flush_timer.swap(true, Ordering::AcqRel)
+        {
+            let ticket = Ticket(TicketKind::Flush(Arc::downgrade(self)));
+            effects.timers.push((now.monotonic.plus(Duration::from_millis(flush_ms)), ticket));
+        }
+        Ok(())
+    }
+
+    /// `flush.ms` is over since the first append behind the last sync that it asked for.
+    pub(crate) fn flush_time_over(self: &Arc<Self>, effects: &mut Effects) {
+        // First, so that what this sync may miss gets a timer of its own.
+        self.flush_timer.store(false, Ordering::Release);
+        self.note_urgent(effects);
+    }
+
+    /// The log has something that the next checkpoint is to cover.
+    pub(crate) fn note_dirty(self: &Arc<Self>, effects: &mut Effects) {
         if !self.dirty.swap(true, Ordering::AcqRel) {
             effects.dirty.push(Arc::clone(self));
         }
-        if synced_first && !self.urgent.swap(true, Ordering::AcqRel) {
+    }
+
+    /// The log has records that are to be synced without waiting for the checkpoint.
+    pub(crate) fn note_urgent(self: &Arc<Self>, effects: &mut Effects) {
+        if !self.urgent.swap(true, Ordering::AcqRel) {
             effects.urgent.push(Arc::clone(self));
         }
-        Ok(())
+    }
+
+    /// A request found no log: if it waits to be recovered, it comes next. Not under this partition's lock.
+    pub(crate) fn ask_for_recovery(self: &Arc<Self>) {
+        self.recovery_queue.ask_for(self);
     }
 
     /// Lets a Produce wait for the high watermark; `false` when it is there already.

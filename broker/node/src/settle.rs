@@ -61,6 +61,11 @@ impl Node {
                 }
             }
             TicketKind::Remove(removal) => self.remove(removal, effects),
+            TicketKind::Flush(partition) => {
+                if let Some(partition) = partition.upgrade() {
+                    partition.flush_time_over(effects);
+                }
+            }
             TicketKind::Chore(chore) => self.chore(now, *chore, effects),
             TicketKind::QuorumDeadline => self.metadata().deadline(now, effects),
             TicketKind::Warmed(_) | TicketKind::Metadata | TicketKind::SyncRound | TicketKind::Nobody => {}

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::header::{ResponseHeader, request_frame};
-use protocol::id::{CorrelationId, Monotonic, Timestamp};
+use protocol::id::{CorrelationId, Monotonic, PartitionIndex, Timestamp};
+use protocol::message::ProduceRequest;
 use protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
+use protocol::message::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
+use protocol::records::BatchBuilder;
 use protocol::wire::{Message, Reader, Request};
 use storage::disk::{VirtualDisk, Wait};
 
-use crate::{Config, Effects, Job, Next, Node, Now, OpenError, Output, Part, Session, Ticket, Turn, Wake};
+use crate::{
+    Config, Effects, Job, JobResult, Next, Node, Now, OpenError, Output, Part, Session, Ticket, Turn, Wake,
+};
 
 /// Where the log directory of a [`Bench`] is.
 pub(crate) const DIRECTORY: &str = "/data";
@@ -84,10 +89,15 @@ impl Bench {
     pub(crate) fn run_job(&mut self) -> bool {
         let wanted = self.jobs.iter().position(|(_, job)| !(self.held)(job));
         let Some((ticket, job)) = wanted.and_then(|at| self.jobs.remove(at)) else { return false };
-        let mut effects = Effects::default();
-        self.node.job_done(clock(self.now), ticket, job.run(), &mut effects);
-        self.take(effects);
+        self.job_done(ticket, job.run());
         true
+    }
+
+    /// Tells of a job that was done.
+    pub(crate) fn job_done(&mut self, ticket: Ticket, result: JobResult) {
+        let mut effects = Effects::default();
+        self.node.job_done(clock(self.now), ticket, result, &mut effects);
+        self.take(effects);
     }
 
     /// Does all jobs, and those that they lead to.
@@ -156,6 +166,44 @@ impl Bench {
     pub(crate) fn release(&mut self) {
         self.held = |_| false;
         self.run_jobs();
+    }
+
+    /// Sends one batch of one record to a partition, does the jobs that `wanted` picks, and gives the answer if there is
+    /// one by then.
+    pub(crate) fn produce_one(
+        &mut self,
+        (topic, partition): (&str, i32),
+        wanted: impl Fn(&Job) -> bool,
+    ) -> Option<PartitionProduceResponse> {
+        let mut builder = BatchBuilder::new();
+        builder.push(clock(self.now).wall, None, Some(b"value"), &[]);
+        let records = Some(builder.build().expect("a batch").into());
+        let data = PartitionProduceData { index: PartitionIndex(partition), records };
+        let topic = TopicProduceData {
+            name: topic.to_owned(),
+            partition_data: vec![data],
+            ..TopicProduceData::default()
+        };
+        let request = ProduceRequest {
+            acks: -1,
+            timeout_ms: 1_000,
+            topic_data: vec![topic],
+            ..ProduceRequest::default()
+        };
+        let mut link = self.connect();
+        self.send(&mut link, &request, 9);
+        self.run_those(wanted);
+        link.response::<ProduceRequest>()
+            .map(|mut answer| answer.responses.remove(0).partition_responses.remove(0))
+    }
+
+    /// Does the jobs that `wanted` picks, and those of them that they lead to; the others stay.
+    pub(crate) fn run_those(&mut self, wanted: impl Fn(&Job) -> bool) {
+        while let Some(next) = self.jobs.iter().position(|(_, job)| wanted(job)) {
+            if let Some((ticket, job)) = self.jobs.remove(next) {
+                self.job_done(ticket, job.run());
+            }
+        }
     }
 
     /// Creates a topic of one partition, to be answered later.

@@ -53,6 +53,7 @@ fn log_config(config: &Config, topic: &TopicConfig) -> LogConfig {
     LogConfig {
         segment_bytes: topic.segment_bytes,
         segment_ms: topic.segment_ms,
+        segment_jitter_ms: topic.segment_jitter_ms,
         segment_index_bytes: topic.segment_index_bytes,
         index_interval_bytes: topic.index_interval_bytes,
         retention_ms: topic.retention_ms,

@@ -9,6 +9,9 @@ pub struct LogConfig {
     pub segment_bytes: u32,
     /// A segment is closed when its records span this much time (`segment.ms`).
     pub segment_ms: u64,
+    /// A segment may be closed up to so much earlier, so that those of many logs do not end together
+    /// (`segment.jitter.ms`).
+    pub segment_jitter_ms: u64,
     /// Room for a segment's offset index, 8 bytes an entry (`segment.index.bytes`).
     pub segment_index_bytes: u32,
     /// Bytes of records between two index entries (`index.interval.bytes`).
@@ -23,9 +26,10 @@ pub struct LogConfig {
     pub cleanup_compact: bool,
     /// How long a file stays renamed before it is removed (`file.delete.delay.ms`).
     pub file_delete_delay_ms: u64,
-    /// Records after which a sync is due (`flush.messages`); `None` leaves it to the background.
+    /// Records after which a sync is due (`flush.messages`, see [`crate::Log::is_flush_due`]); `None` leaves it to the
+    /// background.
     pub flush_messages: Option<u64>,
-    /// Time after which a sync is due (`flush.ms`); `None` leaves it to the background.
+    /// Time after which a sync is due (`flush.ms`), for the log's owner to watch; `None` leaves it to the background.
     pub flush_ms: Option<u64>,
     /// What timestamps mean (`message.timestamp.type`).
     pub message_timestamp_type: TimestampType,
@@ -42,6 +46,7 @@ impl Default for LogConfig {
         Self {
             segment_bytes: 1 << 30,
             segment_ms: 7 * DAY_MS,
+            segment_jitter_ms: 0,
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             retention_ms: Some(7 * DAY_MS),

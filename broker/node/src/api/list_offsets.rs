@@ -134,7 +134,7 @@ impl Asked {
 
     fn look_up(
         &self,
-        partition: &Partition,
+        partition: &Arc<Partition>,
         wanted: &ListOffsetsPartition,
         answer: &mut ListOffsetsPartitionResponse,
     ) -> Result<Option<TimePlan>, ErrorCode> {
@@ -144,8 +144,12 @@ impl Asked {
             return Err(ErrorCode::UnsupportedVersion);
         }
         let state = partition.lock();
+        let Ok(log) = state.log() else {
+            drop(state);
+            partition.ask_for_recovery();
+            return Err(ErrorCode::NotLeaderOrFollower);
+        };
         state.replica.check_leader(wanted.current_leader_epoch)?;
-        let log = state.log()?;
         let end = state.read_end(self.read_committed);
         match wanted.timestamp {
             LATEST => {

@@ -55,7 +55,8 @@ impl Node {
         let _ = self.metadata().decide(now, effects, bootstrap, |()| Waiting::Bootstrap);
     }
 
-    /// Registers this broker, and unfences it when its image has the registration and its logs are open.
+    /// Registers this broker, and unfences it when its image has the registration. Logs that are still recovered do not
+    /// hold that up: each is served as soon as it is open. The broker is ready when all are.
     pub(crate) fn follow_lifecycle(&self, now: Now, image: &MetadataImage, effects: &mut Effects) {
         {
             let mut state = self.metadata().state.lock();
@@ -71,9 +72,11 @@ impl Node {
         let registered = own.filter(|own| self.metadata().is_own(own));
         let proposed = match registered {
             None => self.register(now, effects),
-            Some(own) if own.fenced && self.recovering() == 0 => self.unfence(now, own.epoch, image, effects),
-            Some(own) => {
-                self.set_ready(!own.fenced);
+            Some(own) if own.fenced => self.unfence(now, own.epoch, image, effects),
+            Some(_) => {
+                if self.recovering() == 0 {
+                    self.set_ready();
+                }
                 self.metadata().state.lock().lifecycle_pending = false;
                 return;
             }
@@ -141,8 +144,8 @@ impl Node {
         self.metadata().decide(now, effects, decide, |()| Waiting::Lifecycle)
     }
 
-    fn set_ready(&self, ready: bool) {
-        self.ready_flag().store(ready, Ordering::Release);
+    fn set_ready(&self) {
+        self.ready_flag().store(true, Ordering::Release);
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Active {
     pub(crate) max_timestamp: MaxTimestamp,
     /// The first batch's greatest timestamp, from which `segment.ms` counts.
     pub(crate) first_timestamp: Timestamp,
+    /// By which share of `segment.jitter.ms` it is closed early, of 2^32: the same in every run.
+    jitter: u32,
     /// When the segment began, which counts instead when the first batch has no timestamp.
     pub(crate) created: Timestamp,
     /// The two newest eras in which bytes were written and where each began: what was written in a recent era
@@ -42,6 +44,7 @@ impl Active {
     pub(crate) fn new(segment: Arc<Segment>, now: Timestamp) -> Self {
         Self {
             next_offset: segment.base_offset(),
+            jitter: jitter(&segment),
             segment,
             exists: false,
             size: 0,
@@ -96,7 +99,10 @@ impl Active {
         } else {
             now.millis_since(self.created)
         };
-        self.size > 0 && age > config.segment_ms
+        // As in Kafka, a jitter longer than the time counts as that time.
+        let early = config.segment_jitter_ms.min(config.segment_ms);
+        let early = u64::try_from((u128::from(early) * u128::from(self.jitter)) >> 32).unwrap_or(u64::MAX);
+        self.size > 0 && age > config.segment_ms - early
     }
 
     /// Notes a batch that was written at the segment's end.
@@ -154,4 +160,11 @@ impl Active {
         self.recent.clear();
         self.warm = [(u64::MAX, 0); 2];
     }
+}
+
+/// A number that differs from log to log and from segment to segment, spread over all of its range.
+fn jitter(segment: &Segment) -> u32 {
+    let folder = segment.folder().path();
+    let name = crc32c::crc32c(folder.as_os_str().as_encoded_bytes());
+    crc32c::crc32c_append(name, &segment.base_offset().0.to_be_bytes())
 }

@@ -9,6 +9,7 @@ use protocol::ErrorCode;
 use protocol::id::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use protocol::records::{BatchHeader, Batches, CheckedBatch, crc_matches, patch};
 
+use super::producer_state::record_producer;
 use super::{Log, MaxTimestamp};
 use crate::error::Error;
 use crate::producers::Verdict;
@@ -312,7 +313,7 @@ impl Log {
     /// Records a batch that was written: index, producers, transactions.
     fn record(&mut self, header: &BatchHeader, base_offset: Offset, bytes: &[u8]) -> Result<(), Error> {
         self.active.note_batch(&self.config, header, base_offset);
-        if let Some(completed) = self.record_producer(header, base_offset, bytes)
+        if let Some(completed) = record_producer(&mut self.producers, header, base_offset, bytes)
             && completed.1
         {
             self.note_aborted(&completed.0)?;

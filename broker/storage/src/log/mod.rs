@@ -95,6 +95,8 @@ pub struct Log {
     recovery_point: Offset,
     /// Everything below is on the device.
     synced_offset: Offset,
+    /// A sync was planned for everything below, whether or not it ended.
+    sync_planned: Offset,
     /// Bytes appended since the last sync was planned.
     dirty_bytes: u64,
     /// Files created, renamed or removed since the folder was last synced.
@@ -157,6 +159,7 @@ impl Log {
             snapshot_offset: None,
             recovery_point: start,
             synced_offset: start,
+            sync_planned: start,
             dirty_bytes: 0,
             names_changes: Changes::default(),
             truncation_noted: 0,
@@ -235,10 +238,11 @@ impl Log {
         self.dirty_bytes
     }
 
-    /// Records appended that no finished sync covers, for `flush.messages`.
+    /// Whether so many records were appended since a sync was last planned that `flush.messages` asks for the next.
     #[must_use]
-    pub const fn unsynced_records(&self) -> u64 {
-        self.active.next_offset.0.saturating_sub(self.synced_offset.0).unsigned_abs()
+    pub fn is_flush_due(&self) -> bool {
+        let appended = self.log_end_offset().0.saturating_sub(self.sync_planned.max(self.synced_offset).0);
+        self.config.flush_messages.is_some_and(|due| appended.max(0).unsigned_abs() >= due)
     }
 
     /// Whether an earlier failure ended writing.

@@ -185,6 +185,7 @@ impl Log {
             snapshot_offset: state.active_exists.then_some(end),
             recovery_point: end,
             synced_offset: end,
+            sync_planned: end,
             dirty_bytes: 0,
             names_changes: Changes::default(),
             truncation_noted: if state.truncation_noted { CHECKPOINTS_AFTER_TRUNCATION } else { 0 },

@@ -9,7 +9,7 @@ use protocol::records::{BatchHeader, ControlRecord, ControlType, Records};
 
 use super::Log;
 use super::scan::{self, Step};
-use crate::disk::{Wait, read_file};
+use crate::disk::{Entry, Wait, read_file};
 use crate::error::Error;
 use crate::names::{self, INDEX, SNAPSHOT};
 use crate::producers::{CompletedTransaction, Producers, decode_snapshot};
@@ -21,48 +21,50 @@ const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 const CONTROL_BYTES_MAX: usize = 64 << 10;
 
 impl Log {
-    /// Brings the producers up to date with a batch; the transaction that it ended and whether that was aborted.
-    pub(super) fn record_producer(
-        &mut self,
-        header: &BatchHeader,
-        base_offset: Offset,
-        bytes: &[u8],
-    ) -> Option<(CompletedTransaction, bool)> {
-        if header.producer_id == ProducerId::NONE {
-            return None;
-        }
-        if !header.attributes.is_control() {
-            self.producers.record(header, base_offset);
-            return None;
-        }
-        let marker = marker(bytes)?;
-        let completed = self.producers.record_marker(header, base_offset, marker.coordinator_epoch)?;
-        Some((completed, marker.control_type == ControlType::Abort))
-    }
-
     /// Sets the producers to what they were at the log's end: from the newest whole snapshot up to there and the
     /// batches behind it. Snapshots behind the end are removed, because they tell of batches that are gone, and
     /// so are those that no segment needs. Removals are durable when this returns.
     pub(super) fn restore_producers(&mut self) -> Result<(), Error> {
         let path = self.path();
-        let end = self.log_end_offset();
         let entries = self.files.disk().list(&path).map_err(|e| Error::io("list", &path, e))?;
-        let mut snapshots: Vec<Offset> =
-            entries.iter().filter_map(|entry| names::parse_file_name(&entry.name, SNAPSHOT)).collect();
-        snapshots.sort_unstable();
-        let mut found: Option<(Offset, Producers)> = None;
+        let snapshots = snapshots_among(&entries);
+        self.producers = Producers::default();
+        self.snapshot_offset = None;
+        let from = self.load_snapshot(&snapshots, self.log_end_offset()).unwrap_or(Offset(0));
+        self.keep_snapshots(&snapshots)?;
+        self.replay_producers(from)
+    }
+
+    /// Sets the producers to those of the newest whole snapshot at or before an offset; where it was taken.
+    pub(super) fn load_snapshot(&mut self, snapshots: &[Offset], up_to: Offset) -> Option<Offset> {
+        // One from before the first batch misses what was removed in between.
+        let in_reach = |offset: &Offset| *offset >= self.first_offset() && *offset <= up_to;
+        let read = |offset| self.read_snapshot(offset).map(|producers| (offset, producers));
+        let (offset, producers) = snapshots.iter().rev().copied().filter(in_reach).find_map(read)?;
+        self.producers = producers;
+        self.snapshot_offset = Some(offset);
+        Some(offset)
+    }
+
+    fn read_snapshot(&self, offset: Offset) -> Option<Producers> {
+        let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
+        decode_snapshot(&read_file(self.files.disk(), &path, SNAPSHOT_BYTES_MAX).ok()?).ok()
+    }
+
+    /// Keeps the newest whole snapshot of the log, and those before it with which a segment begins; removes the
+    /// others, durably.
+    pub(super) fn keep_snapshots(&mut self, snapshots: &[Offset]) -> Result<(), Error> {
+        let path = self.path();
+        let (loaded, end) = (self.snapshot_offset, self.log_end_offset());
+        let newer =
+            |offset: &Offset| Some(*offset) > loaded && *offset <= end && self.begins_segment(*offset);
+        let whole = |offset: &Offset| self.read_snapshot(*offset).is_some();
+        let newest = snapshots.iter().rev().copied().filter(newer).find(whole).or(loaded);
         let mut removed = false;
-        for offset in snapshots.into_iter().rev() {
-            let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
-            let mut keep = found.is_some() && self.begins_segment(offset);
-            // One from before the first batch misses what was removed in between.
-            let in_reach = offset >= self.first_offset() && offset <= end;
-            if !keep && in_reach && found.is_none() {
-                let bytes = read_file(self.files.disk(), &path, SNAPSHOT_BYTES_MAX);
-                found = bytes.ok().and_then(|bytes| decode_snapshot(&bytes).ok()).map(|p| (offset, p));
-                keep = found.is_some();
-            }
-            if !keep {
+        for offset in snapshots {
+            let is_kept = Some(*offset) == newest || (Some(*offset) < newest && self.begins_segment(*offset));
+            if !is_kept {
+                let path = self.folder.join(&names::file_name(*offset, SNAPSHOT));
                 self.files.disk().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
                 removed = true;
             }
@@ -70,14 +72,12 @@ impl Log {
         if removed {
             self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
         }
-        self.snapshot_offset = found.as_ref().map(|newest| newest.0);
-        let (from, producers) = found.unwrap_or((Offset(0), Producers::default()));
-        self.producers = producers;
-        self.replay_producers(from)
+        self.snapshot_offset = newest;
+        Ok(())
     }
 
     /// Records the producers of all batches from `from` on.
-    fn replay_producers(&mut self, from: Offset) -> Result<(), Error> {
+    pub(super) fn replay_producers(&mut self, from: Offset) -> Result<(), Error> {
         let mut parts: VecDeque<(Arc<Segment>, u32)> =
             self.sealed.iter().map(|sealed| (Arc::clone(&sealed.segment), sealed.size)).collect();
         parts.push_back((Arc::clone(&self.active.segment), self.active.size));
@@ -91,9 +91,9 @@ impl Log {
             let mut aborted = Vec::new();
             scan::batches(&segment, position, u64::from(size), |header, batch, _| {
                 if header.base_offset >= from {
-                    let completed = self.record_producer(header, header.base_offset, batch);
+                    let completed = record_producer(&mut self.producers, header, header.base_offset, batch);
                     if let Some((completed, true)) = completed {
-                        aborted.push((completed, self.stable_offset_after(&completed)));
+                        aborted.push((completed, stable_offset_after(&self.producers, &completed)));
                     }
                 }
                 Step::Next
@@ -104,6 +104,38 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// The offsets of the snapshots in a folder, in order.
+pub(super) fn snapshots_among(entries: &[Entry]) -> Vec<Offset> {
+    let mut snapshots: Vec<Offset> =
+        entries.iter().filter_map(|entry| names::parse_file_name(&entry.name, SNAPSHOT)).collect();
+    snapshots.sort_unstable();
+    snapshots
+}
+
+/// Brings producers up to date with a batch; the transaction that it ended and whether that was aborted.
+pub(super) fn record_producer(
+    producers: &mut Producers,
+    header: &BatchHeader,
+    base_offset: Offset,
+    bytes: &[u8],
+) -> Option<(CompletedTransaction, bool)> {
+    if header.producer_id == ProducerId::NONE {
+        return None;
+    }
+    if !header.attributes.is_control() {
+        producers.record(header, base_offset);
+        return None;
+    }
+    let marker = marker(bytes)?;
+    let completed = producers.record_marker(header, base_offset, marker.coordinator_epoch)?;
+    Some((completed, marker.control_type == ControlType::Abort))
+}
+
+/// The last stable offset right behind the marker of a transaction.
+pub(super) fn stable_offset_after(producers: &Producers, completed: &CompletedTransaction) -> Offset {
+    producers.first_open_offset().unwrap_or(completed.last_offset.plus(1))
 }
 
 /// The end of a transaction in a control batch.

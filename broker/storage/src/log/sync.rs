@@ -174,6 +174,7 @@ impl Log {
         }
         let write_snapshot = checkpoint && self.snapshot_offset != Some(up_to) && done < up_to;
         self.dirty_bytes = 0;
+        self.sync_planned = up_to;
         Some(SyncPlan {
             up_to,
             depth,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use protocol::id::{Offset, ProducerId};
 
 use super::Log;
+use super::producer_state::stable_offset_after;
 use crate::disk::{OpenMode, Wait, read_file};
 use crate::error::Error;
 use crate::names::TXN_INDEX;
@@ -104,15 +105,10 @@ impl Log {
         AbortedPlan { from, before, segments }
     }
 
-    /// The last stable offset right behind the marker of a transaction.
-    pub(super) fn stable_offset_after(&self, completed: &CompletedTransaction) -> Offset {
-        self.producers.first_open_offset().unwrap_or(completed.last_offset.plus(1))
-    }
-
     /// Writes an aborted transaction into the active segment's index.
     pub(super) fn note_aborted(&mut self, completed: &CompletedTransaction) -> Result<(), Error> {
         let segment = Arc::clone(&self.active.segment);
-        let last_stable_offset = self.stable_offset_after(completed);
+        let last_stable_offset = stable_offset_after(&self.producers, completed);
         let result = self.restore_aborted(&segment, completed, last_stable_offset);
         self.names_changes.note(true);
         self.note(result)

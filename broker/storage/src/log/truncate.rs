@@ -116,6 +116,8 @@ impl Log {
     fn begin_cut(&mut self, end: Offset) -> Result<(), Error> {
         self.recovery_point = self.recovery_point.min(end);
         self.synced_offset = self.synced_offset.min(end);
+        // A plan from before is void.
+        self.sync_planned = self.synced_offset;
         self.folder.begin_generation();
         let path = self.folder.join(names::TRUNCATION_CHECKPOINT);
         checkpoint::write_one(self.files.disk(), &path, self.recovery_point)?;

@@ -3,25 +3,26 @@
 //! Below the recovery point files are believed, because they were synced with their indexes before it was
 //! written. Behind it every header and CRC is checked and offsets and epochs must go on without a gap; the first
 //! batch that fails ends the log, and what lies behind it is removed. Producer state comes from the newest whole
-//! snapshot and the batches behind it.
+//! snapshot at or before the recovery point and the batches behind it. Each byte is read once.
+
+mod check;
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use protocol::id::{LeaderEpoch, Offset, Timestamp};
-use protocol::records::{BatchHeader, crc_matches};
+use protocol::id::{Offset, Timestamp};
 
 use super::active::Active;
+use super::producer_state::snapshots_among;
 use super::scan::{self, Step};
 use super::{CHECKPOINTS_AFTER_TRUNCATION, Log, MaxTimestamp, Sealed};
 use crate::checkpoint;
 use crate::config::LogConfig;
-use crate::disk::{Entry, Wait, read_file};
+use crate::disk::{Entry, read_file};
 use crate::epochs::Epochs;
 use crate::error::Error;
-use crate::headers::Headers;
-use crate::index::{self, LoadedIndex, Tail};
+use crate::index;
 use crate::log::RecoveryReport;
 use crate::names::{self, DELETED, INDEX, LEADER_EPOCH_CHECKPOINT, LOG, TIME_INDEX};
 use crate::open_files::OpenFiles;
@@ -37,6 +38,8 @@ struct Recovery {
     log: Log,
     report: RecoveryReport,
     recovery_point: Offset,
+    /// The log's producers are those of the batches below.
+    replayed_to: Offset,
 }
 
 /// Opens the log in `directory` after an unclean end.
@@ -63,10 +66,12 @@ pub(super) fn recover(
     let mut log = Log::empty(files, directory, topic_id, config, first, now);
     log.log_start_offset = first.max(log_start_offset);
     log.truncation_noted = if noted.is_some() { CHECKPOINTS_AFTER_TRUNCATION } else { 0 };
-    let mut recovery = Recovery { log, report: RecoveryReport::default(), recovery_point };
+    let snapshots = snapshots_among(&entries);
+    let replayed_to = log.load_snapshot(&snapshots, recovery_point).unwrap_or(Offset(0));
+    let mut recovery = Recovery { log, report: RecoveryReport::default(), recovery_point, replayed_to };
     recovery.load_epochs()?;
     recovery.load_segments(&segments, now)?;
-    recovery.log.restore_producers()?;
+    recovery.log.keep_snapshots(&snapshots)?;
     recovery.finish(log_start_offset, now)
 }
 
@@ -187,129 +192,6 @@ impl Recovery {
         Ok(())
     }
 
-    /// Reads a segment from the recovery point on and cuts it at the first batch that fails. Whether it was
-    /// whole.
-    fn check_segment(&mut self, segment: Arc<Segment>, len: u64, now: Timestamp) -> Result<bool, Error> {
-        let base_offset = segment.base_offset();
-        let mut active = Active::new(Arc::clone(&segment), now);
-        active.exists = true;
-        self.restart_at_index(&mut active, len)?;
-        let from = active.size;
-        let (config, epochs) = (&self.log.config, &mut self.log.epochs);
-        let mut epoch = LeaderEpoch::UNKNOWN;
-        let end = scan::batches(&segment, from, len, |header, batch, _| {
-            let next = active.next_offset;
-            // A gap inside a file is compaction's: a lost write would have left no batch at all.
-            let goes_on = header.base_offset >= next;
-            let sane = header.last_offset_delta >= 0
-                && header.records_count >= 0
-                && header.base_offset.0.saturating_sub(base_offset.0) <= i64::from(i32::MAX)
-                && header.partition_leader_epoch >= epoch;
-            if !goes_on || !sane || !crc_matches(batch) {
-                return Step::Stop;
-            }
-            epoch = header.partition_leader_epoch;
-            epochs.assign(epoch, header.base_offset);
-            active.note_batch(config, header, header.base_offset);
-            Step::Next
-        })?;
-        // The ring saw batches that a reader of the page cache did not bring in.
-        active.forget_recent();
-        self.log.active = active;
-        self.report.checked_bytes += end - u64::from(from);
-        if end < len {
-            self.report.cut_bytes += len - end;
-            let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;
-            // Synced, so that what is appended next can never stand before a rest of what is cut now.
-            let cut = file.set_len(end).and_then(|()| file.sync_data());
-            cut.map_err(|e| Error::io("cut", &segment.log_path(), e))?;
-            self.cut_times()?;
-        }
-        Ok(end == len)
-    }
-
-    /// Sets an active segment to the last batch that the indexes name below the recovery point, if they hold
-    /// water; else to the segment's beginning with empty indexes.
-    fn restart_at_index(&self, active: &mut Active, len: u64) -> Result<(), Error> {
-        let segment = Arc::clone(&active.segment);
-        let log_bytes = u32::try_from(len).unwrap_or(u32::MAX);
-        let base = segment.base_offset();
-        let below = u32::try_from(self.recovery_point.0.saturating_sub(base.0).max(0)).unwrap_or(u32::MAX);
-        let mut kept = 0;
-        let mut times = index::parse_times(&read_index(&segment, TIME_INDEX)?.unwrap_or_default());
-        // A close adds an entry behind the offset index's last one; it was synced like all below the recovery point.
-        times.retain(|entry| entry.last < below);
-        if let Some(mut bytes) = read_index(&segment, INDEX)? {
-            // Entries behind the recovery point may be torn and are not needed.
-            let sure = bytes.chunks_exact(8).take_while(|entry| big_endian(&entry[..4]) < below).count();
-            bytes.truncate(sure * index::OFFSET_ENTRY_BYTES);
-            let entries = LoadedIndex::parse(&bytes, log_bytes).unwrap_or_default();
-            let found = match entries.entries().last() {
-                Some((last, position)) => self.batch_at(&segment, log_bytes, *last, *position)?,
-                None => None,
-            };
-            match (found, entries.entries().last()) {
-                (Some((header, first)), Some((_, position))) => {
-                    kept = entries.len();
-                    active.size = *position;
-                    active.next_offset = header.base_offset;
-                    active.first_timestamp = first;
-                }
-                // An index that is wrong makes its neighbour doubtful.
-                _ if sure > 0 => times.clear(),
-                _ => {}
-            }
-        }
-        let kept_times = times.len();
-        if let Some(newest) = times.last() {
-            let timestamp = Timestamp(newest.timestamp);
-            active.max_timestamp = MaxTimestamp { timestamp, offset: base.plus(i64::from(newest.last)) };
-            active.newest_time_entry = newest.timestamp;
-        }
-        active.offsets = Tail::in_file(kept);
-        active.times = Tail::in_file(kept_times);
-        for (suffix, bytes) in [(INDEX, kept * 8), (TIME_INDEX, kept_times * 12)] {
-            segment.cut_file(suffix, bytes as u64).map_err(|e| Error::io("cut", &segment.path(suffix), e))?;
-        }
-        Ok(())
-    }
-
-    /// Removes time entries of batches that were cut: there are some when the device lost what was synced.
-    fn cut_times(&mut self) -> Result<(), Error> {
-        let active = &mut self.log.active;
-        if active.next_offset >= self.recovery_point {
-            return Ok(());
-        }
-        let segment = &active.segment;
-        let end = active.relative(active.next_offset);
-        let mut times = index::parse_times(&read_index(segment, TIME_INDEX)?.unwrap_or_default());
-        times.retain(|entry| entry.last < end);
-        let len = (times.len() * index::TIME_ENTRY_BYTES) as u64;
-        segment.cut_file(TIME_INDEX, len).map_err(|e| Error::io("cut", &segment.path(TIME_INDEX), e))?;
-        if active.times.written() > times.len() {
-            active.times = Tail::in_file(times.len());
-            active.newest_time_entry = times.last().map_or(-1, |newest| newest.timestamp);
-        }
-        Ok(())
-    }
-
-    /// The header of the batch that an index entry names, and the greatest timestamp of the segment's first batch;
-    /// `None` when the entry names no such batch.
-    fn batch_at(
-        &self,
-        segment: &Arc<Segment>,
-        log_bytes: u32,
-        last: u32,
-        position: u32,
-    ) -> Result<Option<(BatchHeader, Timestamp)>, Error> {
-        let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;
-        let mut headers = Headers::new(&*file, log_bytes, Wait::Long);
-        let last = segment.base_offset().plus(i64::from(last));
-        let found = headers.at(position).ok().filter(|header| header.last_offset() == last);
-        let first = headers.at(0).ok().map_or(Timestamp::NONE, |first| first.max_timestamp);
-        Ok(found.map(|header| (header, first)))
-    }
-
     /// Removes segments behind the end of what is whole.
     fn drop_segments(&mut self, segments: &[(Offset, u64)]) -> Result<(), Error> {
         for (base_offset, len) in segments {
@@ -378,10 +260,6 @@ impl Recovery {
 /// but for one so wide that a roll had to leave it. Otherwise the end of the earlier one was lost.
 fn follows(end: Offset, base_offset: Offset) -> bool {
     base_offset == end || base_offset.0.saturating_sub(end.0) > i64::from(i32::MAX)
-}
-
-fn big_endian(bytes: &[u8]) -> u32 {
-    bytes.try_into().map_or(0, u32::from_be_bytes)
 }
 
 fn read_index(segment: &Segment, suffix: &str) -> Result<Option<Vec<u8>>, Error> {
