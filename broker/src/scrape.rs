@@ -86,6 +86,7 @@ fn gauges(view: &NodeView<'_>, sums: &Sums, families: &mut Families) {
         (&DIRECTORY_FULL, u64::from(view.directory.is_full)),
         (&DIRECTORY_USED_BYTES, sums.size_bytes),
         (&UNSYNCED_BYTES, sums.unsynced_bytes),
+        (&DAMAGED_BYTES, view.directory.damaged_bytes),
     ] {
         families.count(metric, &[&path], value);
     }

@@ -84,6 +84,8 @@ pub struct DirectoryView<'a> {
     pub free_bytes: Option<u64>,
     /// Segment and index files that are open.
     pub open_files: usize,
+    /// Bytes found since the start not to be what was written.
+    pub damaged_bytes: u64,
 }
 
 impl Node {
@@ -123,6 +125,7 @@ impl Node {
                     .ok()
                     .map(|space| space.free_bytes),
                 open_files: directory.files().open_count(),
+                damaged_bytes: directory.files().damaged_bytes(),
             },
         }
     }

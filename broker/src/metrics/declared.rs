@@ -84,6 +84,8 @@ metrics! {
     DELETED_SEGMENTS: Counter "gregor_log_deleted_segments_total" [] "Segments that retention deleted.";
     UNSYNCED_BYTES: Gauge "gregor_log_unsynced_bytes" ["directory"]
         "Bytes of records that were appended since the last sync of their partition began, by log directory.";
+    DAMAGED_BYTES: Gauge "gregor_log_damaged_bytes" ["directory"]
+        "Bytes of logs found since the start not to be what was written, which are not served, by log directory.";
     DIRECTORY_OFFLINE: Gauge "gregor_log_directory_offline" ["directory"]
         "1 while a log directory is offline after a failure, else 0.";
     DIRECTORY_FREE_BYTES: Gauge "gregor_log_directory_free_bytes" ["directory"]

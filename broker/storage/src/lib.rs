@@ -19,6 +19,7 @@ mod names;
 mod open_files;
 mod partition_metadata;
 mod producers;
+mod proof;
 mod segment;
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct OpenFiles {
     indexes: Mutex<Indexes>,
     /// Bytes appended to all logs of the directory since it was opened.
     written: AtomicU64,
+    /// Bytes that were found not to be what was written.
+    damaged: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +63,7 @@ impl OpenFiles {
             files: Mutex::new(Clock::default()),
             indexes: Mutex::new(Indexes::default()),
             written: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
         })
     }
 
@@ -146,6 +149,17 @@ impl OpenFiles {
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the directory's logs that were found, since it was opened, not to be what was written. They are not
+    /// served.
+    #[must_use]
+    pub fn damaged_bytes(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn damaged(&self, bytes: u64) {
+        self.damaged.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts appended bytes; the era in which they were written. Eras are a quarter of the warm window long.

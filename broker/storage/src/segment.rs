@@ -7,7 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use protocol::id::Offset;
 
@@ -15,6 +15,7 @@ use crate::disk::{Disk, File, OpenMode, Wait, read_exact_at};
 use crate::index::LoadedIndex;
 use crate::names::{self, DELETED, INDEX, LOG};
 use crate::open_files::OpenFiles;
+use crate::proof::Proof;
 
 /// A partition's folder, whose name changes when the partition is deleted.
 #[derive(Debug)]
@@ -80,24 +81,11 @@ pub(crate) struct Segment {
     /// The index as its file holds it, loaded when it was first needed.
     index: Mutex<Option<Arc<LoadedIndex>>>,
     deleted: AtomicBool,
-    damaged: AtomicBool,
     /// Whether the file's content was found to fit the index, which is checked once when it is first used.
     checked: AtomicBool,
     /// What an earlier run wrote is proven batch by batch before it is first served.
     proof: Mutex<Proof>,
 }
-
-/// Which bytes of a segment may be served.
-#[derive(Debug, Default)]
-struct Proof {
-    /// Bytes below were on disk when the log was opened; the others this process has written.
-    found_bytes: u32,
-    /// Of those, ranges whose batches match their CRC, apart from each other and in order.
-    proven: Vec<(u32, u32)>,
-}
-
-/// Ranges that a segment remembers as proven; beyond that it forgets the first and proves it anew when it is asked for.
-const PROVEN_RANGES_MAX: usize = 64;
 
 /// The place of an open file, which the clock of [`OpenFiles`] may empty.
 #[derive(Debug, Default)]
@@ -116,42 +104,27 @@ impl Segment {
             slot: FileSlot::default(),
             index: Mutex::new(None),
             deleted: AtomicBool::new(false),
-            damaged: AtomicBool::new(false),
             checked: AtomicBool::new(false),
             proof: Mutex::default(),
         })
     }
 
+    /// What is known of the bytes.
+    pub(crate) fn proof(&self) -> MutexGuard<'_, Proof> {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An earlier run wrote the first `bytes` of the file.
     pub(crate) fn found(&self, bytes: u32) {
-        self.proof.lock().unwrap_or_else(PoisonError::into_inner).found_bytes = bytes;
+        self.proof().found(bytes);
     }
 
-    /// The part of a range that has to be proven before it is served; `None` when nothing has.
-    pub(crate) fn unproven(&self, start: u32, end: u32) -> Option<(u32, u32)> {
-        let proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = end.min(proof.found_bytes);
-        let known = proof.proven.iter().any(|(from, to)| *from <= start && found <= *to);
-        // To the end of the range, which is the end of a batch; that of what was found need not be.
-        (start < found && !known).then_some((start, end))
-    }
-
-    /// Every batch of a range matches its CRC.
-    pub(crate) fn proven(&self, start: u32, end: u32) {
-        let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut from, mut to) = (start, end);
-        proof.proven.retain(|known| {
-            let apart = known.1 < from || to < known.0;
-            if !apart {
-                (from, to) = (from.min(known.0), to.max(known.1));
-            }
-            apart
-        });
-        let place = proof.proven.partition_point(|known| known.0 < from);
-        proof.proven.insert(place, (from, to));
-        if proof.proven.len() > PROVEN_RANGES_MAX {
-            proof.proven.remove(0);
-        }
+    /// A range does not hold what was written, and is not read again.
+    pub(crate) fn note_damage(&self, start: u32, end: u32) {
+        let mut proof = self.proof();
+        let before = proof.damaged_bytes();
+        proof.damage(start, end);
+        self.files.damaged(proof.damaged_bytes() - before);
     }
 
     pub(crate) const fn base_offset(&self) -> Offset {
@@ -207,15 +180,6 @@ impl Segment {
     /// Whether the files were renamed, to be removed.
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
-    }
-
-    /// Says that the segment's content is not what was written; reads are refused from now on.
-    pub(crate) fn mark_damaged(&self) {
-        self.damaged.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.damaged.load(Ordering::Acquire)
     }
 
     /// Whether the first-use check passed; sets it.

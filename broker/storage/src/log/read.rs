@@ -14,7 +14,11 @@ use super::{Log, MaxTimestamp, proof};
 use crate::disk::{File, FileRange, Wait};
 use crate::headers::Headers;
 use crate::index::Known;
+use crate::names::{self, LOG};
 use crate::segment::Segment;
+
+/// How often a read begins anew behind damage that it met.
+const DAMAGE_TRIES: usize = 4;
 
 /// The asked offset is below the log's start or above its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +46,7 @@ pub struct ReadPlan {
     size: u32,
     /// No batch that reaches this offset is read.
     before: Offset,
+    log_end: Offset,
     /// A batch boundary below which all batches end before `before`.
     safe_end: u32,
     /// Whether `safe_end` is the greatest such boundary.
@@ -100,6 +105,7 @@ impl Log {
             start: if from == sealed.segment.base_offset() { From::After(0) } else { From::InFile },
             size: sealed.size,
             before,
+            log_end: self.log_end_offset(),
             safe_end: if whole { sealed.size } else { 0 },
             exact_end: whole,
             boundary: 0,
@@ -136,6 +142,7 @@ impl Log {
             start,
             size: active.size,
             before,
+            log_end: self.log_end_offset(),
             safe_end,
             exact_end,
             boundary,
@@ -173,6 +180,7 @@ impl ReadPlan {
             start: From::At(0),
             size: 0,
             before: from,
+            log_end: from,
             safe_end: 0,
             exact_end: true,
             boundary: 0,
@@ -190,16 +198,14 @@ impl ReadPlan {
     }
 
     /// Finds the range. With [`Wait::Never`] `WouldBlock` says that something is not in memory: let a job thread
-    /// call [`ReadPlan::warm`] and run it again. `InvalidData` says that the segment is damaged, which a client
-    /// is told as `CORRUPT_MESSAGE`; `NotFound` that the segment was removed meanwhile.
+    /// call [`ReadPlan::warm`] and run it again. `InvalidData` says that the asked offset is among damaged bytes,
+    /// which a client is told as `CORRUPT_MESSAGE`; a range that begins before damage ends there. `NotFound` says
+    /// that the segment was removed meanwhile.
     ///
     /// # Errors
     /// As above, and what the disk says.
     pub fn run(&self, wait: Wait) -> io::Result<FetchedRange> {
         let Some(segment) = &self.segment else { return Ok(FetchedRange::default()) };
-        if segment.is_damaged() {
-            return Err(damaged("the segment is marked as damaged"));
-        }
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None if wait == Wait::Never && !segment.is_checked() => {
@@ -211,21 +217,42 @@ impl ReadPlan {
             proof::check_sealed(segment, &*file, self.size, wait)?;
         }
         segment.note_checked();
-        let Some(start) = self.find_start(segment, &*file, wait)? else {
-            return Ok(FetchedRange { range: None, skip_to: self.next_segment });
+        // Damage that is met makes the next try begin behind it, if the asked offset is there.
+        for _ in 0..DAMAGE_TRIES {
+            let Some(start) = self.find_start(segment, &*file, wait)? else {
+                return Ok(FetchedRange { range: None, skip_to: self.next_segment });
+            };
+            let Some(end) = self.find_end(segment, &*file, start, wait)? else { continue };
+            if end <= start {
+                return Ok(FetchedRange::default());
+            }
+            let sound_to = segment.proof().damage_from(start).map_or(end, |damage| end.min(damage.0));
+            let end = if sound_to > start && segment.proof().is_unproven(start, sound_to) {
+                let bounds = (self.size, self.next_segment.unwrap_or(self.log_end));
+                proof::prove(segment, &*file, bounds, (start, sound_to), wait)?
+            } else {
+                sound_to
+            };
+            if end <= start {
+                continue;
+            }
+            let range = FileRange { file, position: u64::from(start), len: end - start };
+            if wait == Wait::Never && start < self.warm_from && !range.is_warm()? {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            return Ok(FetchedRange { range: Some(range), skip_to: None });
+        }
+        Err(self.damaged_at(segment, None))
+    }
+
+    /// The error of a read among damaged bytes.
+    fn damaged_at(&self, segment: &Segment, range: Option<(u32, u32)>) -> io::Error {
+        let name = names::file_name(segment.base_offset(), LOG);
+        let reason = match range {
+            Some((from, to)) => format!("bytes {from} to {to} of {name} are not what was written"),
+            None => format!("{name} is not what was written"),
         };
-        let end = self.find_end(segment, &*file, start, wait)?;
-        if end <= start {
-            return Ok(FetchedRange::default());
-        }
-        if let Some((from, to)) = segment.unproven(start, end) {
-            proof::prove(segment, &*file, (from, to), wait)?;
-        }
-        let range = FileRange { file, position: u64::from(start), len: end - start };
-        if wait == Wait::Never && start < self.warm_from && !range.is_warm()? {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(FetchedRange { range: Some(range), skip_to: None })
+        io::Error::new(io::ErrorKind::InvalidData, reason)
     }
 
     /// Brings everything that the plan needs into memory. Waits for the device: for a job thread.
@@ -254,21 +281,45 @@ impl ReadPlan {
                 if position == 0 || is_batch(&mut headers, position, fits)? { position } else { 0 }
             }
         };
+        let mut before = segment.base_offset();
         while position < self.size {
-            let header = headers.at(position)?;
-            if header.last_offset() >= self.from {
+            let damage = segment.proof().damage_from(position).filter(|damage| damage.0 <= position);
+            if let Some(damage) = damage {
+                let behind = if damage.1 < self.size { readable(headers.at(damage.1))? } else { None };
+                // What is asked for is among the damaged bytes, unless a batch behind them has it.
+                if behind.is_none_or(|header| header.base_offset > self.from) {
+                    return Err(self.damaged_at(segment, Some(damage)));
+                }
+                position = damage.1;
+                continue;
+            }
+            let header = readable(headers.at(position))?;
+            if header.is_some_and(|header| header.last_offset() >= self.from) {
                 return Ok(Some(position));
             }
-            position = next_position(position, &header, self.size)?;
+            match header.and_then(|header| next_position(position, &header, self.size).ok()) {
+                Some(next) => {
+                    before = header.map_or(before, |header| header.next_offset());
+                    position = next;
+                }
+                None => proof::note_damage(segment, file, self.size, (position, before), wait)?,
+            }
         }
         Ok(None)
     }
 
-    /// The end of the range that begins at `start`: a batch boundary.
-    fn find_end(&self, segment: &Arc<Segment>, file: &dyn File, start: u32, wait: Wait) -> io::Result<u32> {
+    /// The end of the range that begins at `start`: a batch boundary. `None` when what is at `start` is no batch,
+    /// which is noted as damage.
+    fn find_end(
+        &self,
+        segment: &Arc<Segment>,
+        file: &dyn File,
+        start: u32,
+        wait: Wait,
+    ) -> io::Result<Option<u32>> {
         let limit = u64::from(start) + u64::from(self.bytes_max);
         if self.exact_end && u64::from(self.safe_end) <= limit {
-            return Ok(self.safe_end);
+            return Ok(Some(self.safe_end));
         }
         let (mut known, mut safe_end) = (self.boundary, self.safe_end);
         let mut headers = Headers::new(file, self.size, wait);
@@ -285,18 +336,25 @@ impl ReadPlan {
         }
         let known = known.min(safe_end).max(start);
         if known > start && (self.exact_end || known < safe_end) {
-            return Ok(known);
+            return Ok(Some(known));
         }
         let mut end = known;
         while end < self.size {
-            let header = headers.at(end)?;
-            let next = next_position(end, &header, self.size)?;
+            let header = readable(headers.at(end))?;
+            let next = header.and_then(|header| Some((header, next_position(end, &header, self.size).ok()?)));
+            let Some((header, next)) = next else {
+                if end > start {
+                    break;
+                }
+                proof::note_damage(segment, file, self.size, (start, segment.base_offset()), wait)?;
+                return Ok(None);
+            };
             if header.next_offset() > self.before || (end > start && u64::from(next) > limit) {
                 break;
             }
             end = next;
         }
-        Ok(end)
+        Ok(Some(end))
     }
 }
 
@@ -306,9 +364,16 @@ fn is_batch(
     position: u32,
     fits: impl Fn(&BatchHeader) -> bool,
 ) -> io::Result<bool> {
-    match headers.at(position) {
-        Ok(header) => Ok(fits(&header)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+    Ok(readable(headers.at(position))?.is_some_and(|header| fits(&header)))
+}
+
+/// What was read; `None` when it is no batch.
+pub(super) fn readable<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

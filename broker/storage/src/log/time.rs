@@ -97,9 +97,6 @@ impl TimePlan {
     /// As [`super::ReadPlan::run`].
     pub fn run(&self, wait: Wait) -> io::Result<Option<TimeFound>> {
         for (segment, size, from) in &self.segments {
-            if segment.is_damaged() {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
             let file = match segment.opened() {
                 Some(file) => file,
                 None if wait == Wait::Never => return Err(io::ErrorKind::WouldBlock.into()),
@@ -147,6 +144,11 @@ impl TimePlan {
         };
         let mut headers = Headers::new(file, size, wait);
         while position < size {
+            // The next record behind damage stands for what is lost in it.
+            if let Some((_, end)) = segment.proof().damage_from(position).filter(|from| from.0 <= position) {
+                position = end;
+                continue;
+            }
             let header = headers.at(position)?;
             if header.last_offset() >= self.log_start_offset && self.may_hold(&header) {
                 let found = self.search_batch(file, position, &header, wait)?;

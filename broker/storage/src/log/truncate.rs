@@ -203,6 +203,7 @@ impl Log {
             Step::Next
         })?;
         active.forget_recent();
+        segment.proof().cut(active.size);
         self.active = active;
         let file = segment.open().map_err(|e| failed(LOG, e))?;
         file.set_len(cut).and_then(|()| file.sync_data()).map_err(|e| failed(LOG, e))?;
