@@ -22,6 +22,7 @@ impl Source for NodeSource {
         let Some(shell) = self.0.upgrade() else { return };
         families.count(&BROKER_ID, &[], u64::from(shell.node.config().node_id.0.unsigned_abs()));
         counters::scrape(&shell.node.metrics().snapshot(), families);
+        families.count(&REQUEST_MEMORY_BYTES, &[], shell.request_memory.used_bytes());
         let sums = partitions(&shell.node, families);
         gauges(&shell.node.view(), &sums, families);
     }

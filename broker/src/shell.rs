@@ -12,12 +12,15 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::jobs::Pool;
+use crate::net::RequestMemory;
 use crate::timers::Timers;
 
 /// A node and what carries out its effects.
 pub(crate) struct Shell {
     pub(crate) node: Node,
     pub(crate) clock: Clock,
+    /// What all connections together hold of requests.
+    pub(crate) request_memory: RequestMemory,
     timers: Arc<Timers>,
     pools: OnceLock<Pools>,
     runtime: Handle,
@@ -47,9 +50,11 @@ impl Shell {
             (config.num_recovery_threads_per_data_dir, config.background_threads)
         };
         let timers = Timers::new(clock);
+        let request_memory = RequestMemory::new(node.config().queued_max_request_bytes);
         let shell = Arc::new(Self {
             node,
             clock,
+            request_memory,
             timers: Arc::clone(&timers),
             pools: OnceLock::new(),
             runtime,

@@ -24,6 +24,7 @@ pub fn scrape(snapshot: &Snapshot, families: &mut Families) {
         (&CONNECTIONS_OPENED, snapshot.opened_connections),
         (&CONNECTIONS_REFUSED, snapshot.refused_connections),
         (&CONNECTIONS_MISUSED, snapshot.misused_connections),
+        (&CONNECTIONS_IDLE, snapshot.idle_connections),
         (&APPENDED_BATCHES, snapshot.appended_batches),
         (&APPENDED_RECORDS, snapshot.appended_records),
         (&APPENDED_BYTES, snapshot.appended_bytes),

@@ -58,12 +58,14 @@ metrics! {
         "Connections that were closed at once because a limit was reached.";
     CONNECTIONS_MISUSED: Counter "gregor_connections_misused_total" []
         "Connections that were closed because of what the client sent.";
+    CONNECTIONS_IDLE: Counter "gregor_connections_idle_total" []
+        "Connections that were closed because nothing moved on them for connections.max.idle.ms.";
     FETCH_SESSIONS: Gauge "gregor_fetch_sessions" [] "Incremental fetch sessions that are kept.";
     FETCH_SESSIONS_EVICTED: Counter "gregor_fetch_sessions_evicted_total" []
         "Incremental fetch sessions that made room for others.";
     PARKED_REQUESTS: Gauge "gregor_parked_requests" [] "Requests that wait for records or replicas.";
-    INFLIGHT_BYTES: Gauge "gregor_request_inflight_bytes" []
-        "Bytes of requests that are received and not yet answered.";
+    REQUEST_MEMORY_BYTES: Gauge "gregor_request_memory_bytes" []
+        "Memory for requests that are being received or wait for earlier ones.";
 
     APPENDED_BATCHES: Counter "gregor_appended_batches_total" [] "Record batches that producers appended.";
     APPENDED_RECORDS: Counter "gregor_appended_records_total" [] "Records that producers appended.";

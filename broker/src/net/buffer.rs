@@ -35,15 +35,25 @@ impl Buffer {
         self.filled
     }
 
+    /// Bytes of memory that are held on to: none while the buffer is empty and only a read's worth, which goes back.
+    pub(crate) fn held_bytes(&self) -> usize {
+        if self.filled == 0 && self.bytes.len() <= READ_BYTES { 0 } else { self.bytes.len() }
+    }
+
+    /// Bytes of memory that [`room`](Self::room) will hold.
+    pub(crate) fn next_bytes(&self, frame_bytes: Option<usize>) -> usize {
+        self.bytes.len().max(self.filled + self.next_room(frame_bytes))
+    }
+
+    /// Whether the next byte begins a request.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
     /// Room for the next read. A frame known to have `frame_bytes` is read to its end and no further when it is
     /// large; the room at most doubles what is filled, so that an announced size costs nothing by itself.
     pub(crate) fn room(&mut self, frame_bytes: Option<usize>) -> &mut [u8] {
-        let want = match frame_bytes {
-            Some(frame) if frame > READ_BYTES => frame - self.filled,
-            _ => READ_BYTES,
-        };
-        let room = want.min(self.filled.max(READ_BYTES));
-        let len = self.filled + room;
+        let len = self.filled + self.next_room(frame_bytes);
         if self.bytes.is_empty() {
             self.bytes = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
         }
@@ -53,6 +63,14 @@ impl Buffer {
             self.bytes.resize(len, 0);
         }
         self.bytes.get_mut(self.filled..len).unwrap_or_default()
+    }
+
+    fn next_room(&self, frame_bytes: Option<usize>) -> usize {
+        let want = match frame_bytes {
+            Some(frame) if frame > READ_BYTES => frame - self.filled,
+            _ => READ_BYTES,
+        };
+        want.min(self.filled.max(READ_BYTES))
     }
 
     pub(crate) fn received(&mut self, count: usize) {

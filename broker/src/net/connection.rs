@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::buffer::Buffer;
+use super::idle::Idle;
+use super::memory::{RequestMemory, Share};
 use super::output::Output;
 use crate::shell::Shell;
 
@@ -31,8 +33,21 @@ enum Event {
     Received,
     /// The peer sends no more.
     Ended,
-    /// A reply became ready, or the socket takes bytes again.
+    /// A reply became ready, the socket takes bytes again, or there is memory again.
     Roused,
+    /// Nothing moved for too long.
+    Idle,
+}
+
+/// How a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer left.
+    Left,
+    /// What the peer sent, for this reason.
+    Misused(&'static str),
+    /// Nothing moved on it for `connections.max.idle.ms`.
+    Idle,
 }
 
 /// A connection until it ends; dropping it, also in the middle of a wait, takes leave of the core.
@@ -45,11 +60,15 @@ pub(crate) struct Connection {
     output: Output,
     /// What was taken last of the session, kept for its memory.
     taken: Taken,
+    /// What it is charged of the memory for requests.
+    share: Share,
+    idle: Idle,
     next: Next,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.share.hold(&self.shell.request_memory, 0);
         self.shard().closed_connections.increment();
         let mut effects = Effects::default();
         self.shell.node.disconnect(self.shell.clock.now(), &self.session, &mut effects);
@@ -60,7 +79,9 @@ impl Drop for Connection {
 impl Connection {
     pub(crate) fn new(shell: Arc<Shell>, stream: TcpStream) -> Self {
         let bell = Arc::new(Bell(Notify::new()));
-        let session = shell.node.connect(shell.clock.now(), Arc::clone(&bell) as Arc<dyn Wake>);
+        let now = shell.clock.now();
+        let session = shell.node.connect(now, Arc::clone(&bell) as Arc<dyn Wake>);
+        let idle = Idle::new(shell.clock, now.monotonic, shell.node.config().connections_max_idle_ms);
         shell.node.metrics().shard(session.number()).opened_connections.increment();
         Self {
             shell,
@@ -70,15 +91,17 @@ impl Connection {
             buffer: Buffer::default(),
             output: Output::default(),
             taken: Taken::default(),
+            share: Share::default(),
+            idle,
             next: Next::Read { frame_bytes: None },
         }
     }
 
-    /// Serves until the peer leaves or breaks the protocol; then the reason is given.
-    pub(crate) async fn serve(&mut self) -> io::Result<Option<&'static str>> {
+    /// Serves until the peer leaves, breaks the protocol or is silent for too long.
+    pub(crate) async fn serve(&mut self) -> io::Result<End> {
         loop {
             if let Some(reason) = self.write()? {
-                return Ok(Some(reason));
+                return Ok(End::Misused(reason));
             }
             // What waits goes on only when the client took all replies: they are what bounds it.
             if self.next == Next::Wait && self.output.is_empty() && self.turn() {
@@ -88,7 +111,8 @@ impl Connection {
                 Event::Received => {
                     self.turn();
                 }
-                Event::Ended => return Ok(None),
+                Event::Ended => return Ok(End::Left),
+                Event::Idle => return Ok(End::Idle),
                 Event::Roused => {}
             }
         }
@@ -98,6 +122,7 @@ impl Connection {
     fn turn(&mut self) -> bool {
         let mut effects = Effects::default();
         let now = self.shell.clock.now();
+        self.idle.moved(now.monotonic);
         let turn = self.shell.node.receive(now, &self.session, self.buffer.filled(), &mut effects);
         self.shard().received_bytes.add(turn.consumed as u64);
         self.buffer.consume(turn.consumed);
@@ -111,14 +136,19 @@ impl Connection {
         self.taken.parts = std::mem::take(&mut self.output.parts);
         self.session.take_output(&mut self.taken);
         self.output.parts = std::mem::take(&mut self.taken.parts);
-        let mut all_written = true;
+        let (mut all_written, mut moved) = (true, false);
         if !self.output.is_empty() {
             let written = self.output.write(&self.stream)?;
             all_written = self.output.is_empty();
             self.shard().sent_bytes.add(written);
+            moved = written > 0;
         }
-        if !self.taken.answered.is_empty() {
+        if moved || !self.taken.answered.is_empty() {
+            // The one look at the clock behind a turn.
             let now = self.shell.clock.monotonic();
+            if moved {
+                self.idle.moved(now);
+            }
             self.shell.node.count_answered(now, &self.session, &self.taken.answered);
         }
         let close = match self.next {
@@ -132,25 +162,61 @@ impl Connection {
         self.shell.node.metrics().shard(self.session.number())
     }
 
-    /// Waits for the next thing to do. Reading pauses while replies do not fit into the socket, and while a request
-    /// has to wait for earlier ones.
+    /// Waits for the next thing to do. Reading pauses while replies do not fit into the socket, while a request has to
+    /// wait for earlier ones, and while requests take too much memory.
     async fn event(&mut self) -> io::Result<Event> {
-        let Self { stream, bell, buffer, output, next, .. } = self;
+        let Self { shell, stream, bell, buffer, output, share, idle, next, .. } = self;
+        let memory = &shell.request_memory;
+        share.hold(memory, buffer.held_bytes() as u64);
         let mut roused = pin!(bell.0.notified());
+        let mut freed = pin!(None);
         poll_fn(move |context| {
             if roused.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Ok(Event::Roused));
             }
-            if !output.is_empty() {
-                return stream.poll_write_ready(context).map_ok(|()| Event::Roused);
+            let event = if !output.is_empty() {
+                stream.poll_write_ready(context).map_ok(|()| Event::Roused)
+            } else if let Next::Read { frame_bytes } = *next {
+                let granted = may_read(memory, share, buffer, frame_bytes) || {
+                    // Once more under the promise to be told, so that nothing is missed in between.
+                    freed.set(Some(memory.freed()));
+                    may_read(memory, share, buffer, frame_bytes)
+                };
+                if granted {
+                    poll_receive(stream, buffer, frame_bytes, context)
+                } else {
+                    let freed = freed.as_mut().as_pin_mut();
+                    freed.map_or(Poll::Pending, |freed| freed.poll(context)).map(|()| Ok(Event::Roused))
+                }
+            } else {
+                Poll::Pending
+            };
+            if event.is_pending() {
+                share.hold(memory, buffer.held_bytes() as u64);
+                return idle.poll(context).map(|()| Ok(Event::Idle));
             }
-            match *next {
-                Next::Read { frame_bytes } => poll_receive(stream, buffer, frame_bytes, context),
-                Next::Wait | Next::Close(_) => Poll::Pending,
-            }
+            event
         })
         .await
     }
+}
+
+/// Whether there is memory for the next read. A connection that has begun nothing holds none while it waits for that.
+fn may_read(
+    memory: &RequestMemory,
+    share: &mut Share,
+    buffer: &mut Buffer,
+    frame_bytes: Option<usize>,
+) -> bool {
+    if !buffer.is_empty() {
+        return share.grow(memory, buffer.next_bytes(frame_bytes) as u64);
+    }
+    if memory.may_begin() {
+        return true;
+    }
+    buffer.release();
+    share.hold(memory, buffer.held_bytes() as u64);
+    memory.may_begin()
 }
 
 fn poll_receive(

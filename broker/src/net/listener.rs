@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connection::Connection;
+use super::connection::{Connection, End};
 use crate::shell::Shell;
 
 /// Pause after `accept` failed, as when descriptors run out: long enough not to spin, short enough not to be felt.
@@ -81,8 +81,12 @@ impl Listener {
         self.shell.spawn_connection(async move {
             let _admission = admission;
             match connection.serve().await {
-                Ok(None) => {}
-                Ok(Some(reason)) => {
+                Ok(End::Left) => {}
+                Ok(End::Idle) => {
+                    shell.node.metrics().shard(0).idle_connections.increment();
+                    tracing::debug!(%peer, "close a connection: nothing moved for connections.max.idle.ms");
+                }
+                Ok(End::Misused(reason)) => {
                     shell.node.metrics().shard(0).misused_connections.increment();
                     tracing::info!(%peer, reason, "close a connection");
                 }

@@ -2,7 +2,10 @@
 
 mod buffer;
 mod connection;
+mod idle;
 mod listener;
+mod memory;
 mod output;
 
 pub(crate) use listener::{Listener, Open};
+pub(crate) use memory::RequestMemory;

@@ -105,3 +105,16 @@ fn segments_that_retention_deletes_are_counted() {
     }
     broker.expect_metric("gregor_log_deleted_segments_total", 2.0);
 }
+#[test]
+fn every_metric_without_labels_of_its_own_is_served_from_the_start() {
+    let broker = Broker::start(&[]);
+    let text = broker.get("/metrics");
+    for metric in broker::metrics::declared::ALL {
+        let labelled = metric.labels.iter().any(|label| ["api", "topic", "error"].contains(label));
+        assert!(
+            labelled || text.contains(&format!("\n# TYPE {} ", metric.name)),
+            "{} is not served",
+            metric.name
+        );
+    }
+}
