@@ -125,7 +125,7 @@ pub enum JobResult {
     /// Offsets were looked up.
     LookedUp(Box<ParkedLookUp>),
     /// The metadata was persisted: what the quorum is told.
-    MetadataPersisted(Box<Result<machines::quorum::Event, storage::Error>>),
+    MetadataPersisted(Box<Result<Option<machines::quorum::Event>, storage::Error>>),
     /// A log was recovered, or cannot be.
     Recovered(Box<Recovery>),
 }

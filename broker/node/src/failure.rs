@@ -33,11 +33,12 @@ impl Node {
     pub(crate) fn metadata_persisted(
         &self,
         now: Now,
-        result: Result<Event, storage::Error>,
+        result: Result<Option<Event>, storage::Error>,
         effects: &mut Effects,
     ) {
         match result {
-            Ok(event) => self.metadata().event(now, event, effects),
+            Ok(Some(event)) => self.metadata().event(now, event, effects),
+            Ok(None) => {}
             // A quorum that lost writes must not go on as if it had them (KAFKA-14644): nothing is committed any
             // more, and the notice says why.
             Err(error) => self.directory_failed(&error, effects),

@@ -42,7 +42,10 @@ impl Node {
 
     pub(crate) fn chore(&self, now: Now, chore: Chore, effects: &mut Effects) {
         match chore {
-            Chore::Checkpoint => self.start_checkpoint(effects),
+            Chore::Checkpoint => {
+                self.start_checkpoint(effects);
+                self.metadata().checkpoint(now, effects);
+            }
             Chore::Retention => self.retain(now, effects),
             Chore::ProducerExpiry => self.expire_producers(now),
         }

@@ -206,6 +206,7 @@ impl Node {
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
+        self.metadata().close()?;
         self.directory().close_clean(broker_epoch, logs)?;
         first_error.map_or(Ok(()), Err)
     }

@@ -131,6 +131,7 @@ impl Node {
             recovery_queue: Arc::default(),
             ready: AtomicBool::new(false),
         };
+        node.metadata.note_torn_end(effects);
         node.metadata.deadline(now, effects);
         node.start_chores(now, effects);
         node.settle(now, effects);

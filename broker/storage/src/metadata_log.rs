@@ -5,6 +5,10 @@
 //! quorum's storage; nobody else may wait for it. Names are Kafka's; what stands in `quorum-state` and in a
 //! snapshot is its owner's.
 
+mod durable;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use crate::disk::{Disk, OpenMode, Wait, read_file, replace_file};
 use crate::error::Error;
 use crate::log::{Depth, Log, ReadPlan, Start};
 use crate::open_files::OpenFiles;
+use durable::Durable;
 
 /// The folder of the metadata log.
 pub const METADATA_FOLDER: &str = "__cluster_metadata-0";
@@ -62,6 +67,8 @@ pub struct MetadataLog {
     folder: PathBuf,
     files: Arc<OpenFiles>,
     snapshots: Vec<SnapshotId>,
+    durable: Durable,
+    torn_bytes: u64,
 }
 
 impl MetadataLog {
@@ -69,7 +76,8 @@ impl MetadataLog {
     /// is cut; it begins at the newest snapshot, and batches that contradict that snapshot are dropped.
     ///
     /// # Errors
-    /// What the disk says.
+    /// [`Error::Corrupt`] when something is damaged or missing that was on the device: nothing is cut then, because
+    /// what is replayed without it would be another cluster's past. Else what the disk says.
     pub fn open(files: &Arc<OpenFiles>, directory: &Path, now: Timestamp) -> Result<Self, Error> {
         let folder = directory.join(METADATA_FOLDER);
         let config = LogConfig {
@@ -84,7 +92,8 @@ impl MetadataLog {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let log = Log::create(files, &folder, METADATA_TOPIC_ID, config, now)?;
-                return Ok(Self { log, folder, files: Arc::clone(files), snapshots: Vec::new() });
+                let (snapshots, durable) = (Vec::new(), Durable::default());
+                return Ok(Self { log, folder, files: Arc::clone(files), snapshots, durable, torn_bytes: 0 });
             }
             Err(error) => return Err(Error::io("list", &folder, error)),
         };
@@ -95,10 +104,13 @@ impl MetadataLog {
         let mut snapshots: Vec<_> = entries.iter().filter_map(|e| SnapshotId::parse(&e.name)).collect();
         snapshots.sort_unstable();
         let newest = snapshots.last().copied();
+        let durable = Durable::read(disk, &folder)?;
+        durable.check(disk, &folder, &entries, newest.map_or(Offset(0), |newest| newest.end_offset))?;
         // Opened from its first batch on, because what lies below the snapshot's end tells its epoch.
         let start = Start::Unclean { recovery_point: Offset(0), log_start_offset: Offset(0) };
-        let (log, _) = Log::open(files, &folder, config, start, now)?;
-        let mut opened = Self { log, folder, files: Arc::clone(files), snapshots };
+        let (log, report) = Log::open(files, &folder, config, start, now)?;
+        let torn_bytes = report.cut_bytes;
+        let mut opened = Self { log, folder, files: Arc::clone(files), snapshots, durable, torn_bytes };
         if let Some(newest) = newest {
             opened.start_at(newest, now)?;
         }
@@ -116,6 +128,7 @@ impl MetadataLog {
             self.log.set_log_start_offset(snapshot.end_offset);
             return Ok(());
         }
+        self.loosen(self.log.first_offset().min(snapshot.end_offset), snapshot.end_offset)?;
         let removed = self.log.truncate_fully(snapshot.end_offset, now)?;
         remove_files(self.files.disk(), &removed)
     }
@@ -132,6 +145,11 @@ impl MetadataLog {
     /// # Errors
     /// [`Error::Rejected`] for batches that do not go on from the log's end, else what the disk says.
     pub fn append(&mut self, batches: &[u8], now: Timestamp) -> Result<(), Error> {
+        let mut parts = protocol::records::Batches::new(batches).flatten().map(|(header, _)| header);
+        if let (Some(_), Some(last)) = (parts.next(), parts.last()) {
+            let (end, loose_end) = (self.log.log_end_offset(), last.next_offset());
+            self.vouch(Durable { end, loose_end })?;
+        }
         let appended = self.log.append_as_follower(now, batches)?;
         if let Some(plan) = self.log.unsynced(Depth::Batches) {
             let ran = plan.run();
@@ -153,11 +171,44 @@ impl MetadataLog {
         }
     }
 
+    /// Notes durably how far the log is on the device, when that is more than is noted. For now and then, and for an
+    /// ordered stop: damage below is found at the next start also where it is the end of the log.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn note_durable_end(&mut self) -> Result<(), Error> {
+        let noted = self.durable.end.min(self.log.log_end_offset());
+        self.vouch(Durable::up_to(self.log.synced_offset().max(noted)))
+    }
+
+    /// What [`MetadataLog::open`] cut off: bytes behind the last whole batch, written when the machine stopped.
+    #[must_use]
+    pub const fn torn_bytes(&self) -> u64 {
+        self.torn_bytes
+    }
+
+    /// From `start` on the log is about to be cut, and may begin anew at `end`.
+    fn loosen(&mut self, start: Offset, end: Offset) -> Result<(), Error> {
+        let loose_end = self.log.log_end_offset().max(end);
+        self.vouch(Durable { end: self.durable.end.min(start), loose_end })
+    }
+
+    fn vouch(&mut self, durable: Durable) -> Result<(), Error> {
+        if self.durable != durable {
+            durable.write(self.files.disk(), &self.folder)?;
+            self.durable = durable;
+        }
+        Ok(())
+    }
+
     /// Cuts the log so that it ends at `end`, durably.
     ///
     /// # Errors
     /// What the disk says.
     pub fn truncate_to(&mut self, end: Offset, now: Timestamp) -> Result<(), Error> {
+        if end < self.log.log_end_offset() {
+            self.loosen(end, end)?;
+        }
         let removed = self.log.truncate_to(end, now)?;
         remove_files(self.files.disk(), &removed)
     }
@@ -249,6 +300,7 @@ impl MetadataLog {
     /// What the disk says.
     pub fn start_over(&mut self, now: Timestamp) -> Result<(), Error> {
         let Some(newest) = self.newest_snapshot() else { return Ok(()) };
+        self.loosen(self.log.first_offset().min(newest.end_offset), newest.end_offset)?;
         let removed = self.log.truncate_fully(newest.end_offset, now)?;
         remove_files(self.files.disk(), &removed)?;
         self.drop_old_snapshots()
@@ -290,97 +342,4 @@ fn write_synced(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = disk.open(path, OpenMode::Replace)?;
     file.write_at(&mut [io::IoSlice::new(bytes)], 0)?;
     file.sync_data()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disk::{Keep, Unsynced, VirtualDisk};
-    use crate::testing::{NOW, open_files};
-    use protocol::records::{BatchBuilder, Batches};
-
-    fn open(disk: &VirtualDisk) -> MetadataLog {
-        MetadataLog::open(&open_files(disk), Path::new("/"), NOW).unwrap()
-    }
-
-    fn entry(offset: i64, term: i32) -> Vec<u8> {
-        let mut builder = BatchBuilder::new().base_offset(Offset(offset)).leader_epoch(LeaderEpoch(term));
-        builder.push(NOW, None, Some(b"record"), &[]);
-        builder.build().unwrap()
-    }
-
-    fn offsets(log: &MetadataLog) -> Vec<(i64, i32)> {
-        let bytes = log.read_all().unwrap();
-        let batches = Batches::new(&bytes).map(|batch| batch.unwrap().0);
-        batches.map(|header| (header.base_offset.0, header.partition_leader_epoch.0)).collect()
-    }
-
-    fn lose_all(disk: &VirtualDisk) {
-        disk.crash(&mut |_: Unsynced| Keep::Lost);
-    }
-
-    #[test]
-    fn what_was_appended_survives_a_loss_of_power() {
-        let disk = VirtualDisk::new();
-        let mut log = open(&disk);
-        log.write_quorum_state(b"{}").unwrap();
-        for offset in 0..5 {
-            log.append(&entry(offset, 1), NOW).unwrap();
-        }
-        log.truncate_to(Offset(3), NOW).unwrap();
-        log.append(&entry(3, 2), NOW).unwrap();
-        assert!(log.append(&entry(3, 2), NOW).is_err(), "below the log's end");
-        lose_all(&disk);
-        let log = open(&disk);
-        assert_eq!(offsets(&log), [(0, 1), (1, 1), (2, 1), (3, 2)]);
-        assert_eq!(log.read_quorum_state().unwrap(), Some(b"{}".to_vec()));
-    }
-
-    #[test]
-    fn a_snapshot_replaces_the_log_below_it() {
-        let disk = VirtualDisk::new();
-        let mut log = open(&disk);
-        for offset in 0..5 {
-            log.append(&entry(offset, 1), NOW).unwrap();
-        }
-        let id = SnapshotId { end_offset: Offset(3), epoch: LeaderEpoch(1) };
-        log.write_snapshot(id, b"state").unwrap();
-        log.compact(NOW).unwrap();
-        assert_eq!(offsets(&log)[..], [(3, 1), (4, 1)][..]);
-        lose_all(&disk);
-        let mut log = open(&disk);
-        assert_eq!(log.newest_snapshot(), Some(id));
-        assert_eq!(log.read_snapshot(id).unwrap(), Some(b"state".to_vec()));
-        assert_eq!(log.log().log_start_offset(), Offset(3));
-        let id = SnapshotId { end_offset: Offset(5), epoch: LeaderEpoch(1) };
-        log.write_snapshot(id, b"later").unwrap();
-        log.compact(NOW).unwrap();
-        lose_all(&disk);
-        let mut log = open(&disk);
-        assert_eq!(offsets(&log), []);
-        log.append(&entry(5, 2), NOW).unwrap();
-        assert_eq!(offsets(&log), [(5, 2)]);
-    }
-
-    #[test]
-    fn a_leaders_snapshot_starts_the_log_over() {
-        let disk = VirtualDisk::new();
-        let mut log = open(&disk);
-        for offset in 0..5 {
-            log.append(&entry(offset, 1), NOW).unwrap();
-        }
-        let id = SnapshotId { end_offset: Offset(4), epoch: LeaderEpoch(7) };
-        log.write_snapshot(id, b"state").unwrap();
-        // The power goes before the log started over: its batches contradict the snapshot.
-        lose_all(&disk);
-        let mut log = open(&disk);
-        assert_eq!((log.log().log_start_offset(), log.log().log_end_offset()), (Offset(4), Offset(4)));
-        log.append(&entry(4, 7), NOW).unwrap();
-        let id = SnapshotId { end_offset: Offset(100), epoch: LeaderEpoch(8) };
-        log.write_snapshot(id, b"state").unwrap();
-        log.start_over(NOW).unwrap();
-        log.append(&entry(100, 8), NOW).unwrap();
-        lose_all(&disk);
-        assert_eq!(offsets(&open(&disk)), [(100, 8)]);
-    }
 }

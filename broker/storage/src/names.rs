@@ -22,6 +22,9 @@ pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// Ours alone: the recovery point of one log after a truncation below the one in the directory's checkpoint.
 pub(crate) const TRUNCATION_CHECKPOINT: &str = "truncation-checkpoint";
 
+/// Ours alone: up to where the metadata log is known to be on the device.
+pub(crate) const DURABLE_END_CHECKPOINT: &str = "durable-end-checkpoint";
+
 pub(crate) const META_PROPERTIES: &str = "meta.properties";
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const CLEAN_MARKER: &str = ".kafka_cleanshutdown";

@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicBool, AtomicI32};
 
 use machines::controller::{Controller, ProducerIdBlock};
 use machines::image::MetadataImage;
@@ -41,6 +41,8 @@ pub(crate) struct Metadata {
     state: Mutex<State>,
     applier: Mutex<Applier>,
     log: Arc<Mutex<MetadataLog>>,
+    /// Something was written to the log since it was noted how far it is on the device.
+    is_end_unnoted: AtomicBool,
     /// The active controller; -1 while nobody is.
     controller_id: AtomicI32,
     broker_id: BrokerId,

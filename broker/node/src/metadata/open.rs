@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicBool, AtomicI32};
 
 use machines::image::MetadataImage;
 use machines::quorum::{
@@ -58,6 +58,7 @@ impl Metadata {
             state: Mutex::new(state),
             applier: Mutex::new(Applier { image, applied, bytes_since_snapshot: 0, snapshot_end }),
             log: Arc::new(Mutex::new(log)),
+            is_end_unnoted: AtomicBool::new(true),
             controller_id: AtomicI32::new(-1),
             broker_id: broker.0,
             directory_id: broker.1,

@@ -1,11 +1,15 @@
 //! Writing the metadata log: a job, because it waits for the device.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use machines::quorum::{Event, HardState, SnapshotMeta, epoch_of, state_file};
 use parking_lot::Mutex;
 use protocol::id::{Offset, Timestamp};
 use storage::{MetadataLog, SnapshotId};
+
+use super::Metadata;
+use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 
 /// What has to be on stable storage before the quorum goes on. Jobs of this kind are done one by one, in order.
 #[derive(Debug)]
@@ -17,8 +21,18 @@ pub struct PersistMetadata {
 
 #[derive(Debug)]
 enum Work {
-    Entries { ticket: u64, hard_state: Option<HardState>, truncate_to: Option<Offset>, batches: Vec<u8> },
-    Snapshot { meta: SnapshotMeta, bytes: Vec<u8> },
+    Entries {
+        ticket: u64,
+        hard_state: Option<HardState>,
+        truncate_to: Option<Offset>,
+        batches: Vec<u8>,
+    },
+    Snapshot {
+        meta: SnapshotMeta,
+        bytes: Vec<u8>,
+    },
+    /// How far the log is on the device, so that the next start knows.
+    DurableEnd,
 }
 
 impl PersistMetadata {
@@ -43,8 +57,8 @@ impl PersistMetadata {
         Self { log: Arc::clone(log), now, work: Work::Snapshot { meta, bytes } }
     }
 
-    /// Writes and syncs. Gives what the quorum is told.
-    pub(crate) fn run(self) -> Result<Event, storage::Error> {
+    /// Writes and syncs. Gives what the quorum is told, if it waits for it.
+    pub(crate) fn run(self) -> Result<Option<Event>, storage::Error> {
         let mut log = self.log.lock();
         match self.work {
             Work::Entries { ticket, hard_state, truncate_to, batches } => {
@@ -58,14 +72,39 @@ impl PersistMetadata {
                 if let Some(hard_state) = hard_state {
                     log.write_quorum_state(&state_file::encode(&hard_state))?;
                 }
-                Ok(Event::Persisted(ticket))
+                Ok(Some(Event::Persisted(ticket)))
             }
             Work::Snapshot { meta, bytes } => {
                 let id = SnapshotId { end_offset: meta.end_offset, epoch: epoch_of(meta.term) };
                 log.write_snapshot(id, &bytes)?;
                 log.compact(self.now)?;
-                Ok(Event::SnapshotTaken(meta))
+                Ok(Some(Event::SnapshotTaken(meta)))
             }
+            Work::DurableEnd => log.note_durable_end().map(|()| None),
         }
+    }
+}
+
+impl Metadata {
+    /// Says what of the log's end was torn when the machine stopped.
+    pub(crate) fn note_torn_end(&self, effects: &mut Effects) {
+        let torn = self.log.lock().torn_bytes();
+        if torn > 0 {
+            let notice = format!("metadata log: cut {torn} bytes behind the last whole batch");
+            effects.notices.push(notice);
+        }
+    }
+
+    /// Notes how far the log is on the device, if that changed.
+    pub(crate) fn checkpoint(&self, now: Now, effects: &mut Effects) {
+        if self.is_end_unnoted.swap(false, Ordering::AcqRel) {
+            let work = PersistMetadata { log: Arc::clone(&self.log), now: now.wall, work: Work::DurableEnd };
+            effects.jobs.push((Ticket(TicketKind::Metadata), Job::PersistMetadata(Box::new(work))));
+        }
+    }
+
+    /// As [`checkpoint`](Self::checkpoint), at once: for an ordered stop.
+    pub(crate) fn close(&self) -> Result<(), storage::Error> {
+        self.log.lock().note_durable_end()
     }
 }

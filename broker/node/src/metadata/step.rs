@@ -78,6 +78,7 @@ impl Metadata {
 
     /// Something is on stable storage.
     pub(crate) fn event(&self, now: Now, event: Event, effects: &mut Effects) {
+        self.is_end_unnoted.store(true, Ordering::Release);
         self.step(&mut self.state.lock(), now, event, effects);
     }
 

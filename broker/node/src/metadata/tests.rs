@@ -1,13 +1,16 @@
 //! What clients see of decisions, and of a metadata log that cannot be written or read.
 
+use std::path::Path;
+use std::time::Duration;
+
 use protocol::ErrorCode;
 use protocol::message::CreateTopicsRequest;
 use protocol::message::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
-use storage::disk::VirtualDisk;
+use storage::disk::{Disk, OpenMode, VirtualDisk};
 
-use crate::testing::{Bench, Link};
+use crate::testing::{Bench, DIRECTORY, Link};
 
 const BROKER: i8 = 4;
 const CLIENT_METRICS: i8 = 16;
@@ -116,4 +119,28 @@ fn keys_of_one_resource_are_bounded() {
     assert_eq!(set_some(0, 600), ErrorCode::None);
     assert_eq!(set_some(400, 1_000), ErrorCode::None);
     assert_eq!(set_some(1_000, 1_001), ErrorCode::PolicyViolation);
+}
+
+#[test]
+fn a_start_is_refused_when_the_metadata_log_is_damaged() {
+    let disk = VirtualDisk::new();
+    let mut bench = Bench::ready(&disk);
+    assert_eq!(bench.create("a").topics[0].error_code, ErrorCode::None);
+    bench.advance(Duration::from_secs(2));
+    drop(bench);
+    disk.kill();
+    let whole = disk.fork();
+    let folder = Path::new(DIRECTORY).join("__cluster_metadata-0");
+    let log = folder.join("00000000000000000000.log");
+    let len = disk.open(&log, OpenMode::Read).unwrap().len().unwrap();
+    // The last bytes are those of the newest topic: nothing lies behind them.
+    for from_end in [1, 20, len / 2, len - 1] {
+        disk.flip(&log, usize::try_from(len - from_end).unwrap(), 1).unwrap();
+        let error = Bench::open(&disk, &[]).err().expect("damage").to_string();
+        assert!(error.contains("00000000000000000000.log: damaged at byte"), "{from_end}: {error}");
+        disk.kill();
+        disk.flip(&log, usize::try_from(len - from_end).unwrap(), 1).unwrap();
+    }
+    let mut bench = Bench::ready(&whole);
+    assert_eq!(bench.create("a").topics[0].error_code, ErrorCode::TopicAlreadyExists);
 }
