@@ -54,6 +54,13 @@ impl Plan {
             };
             plan.faults.push((at, fault));
         }
+        if plan.power && random.chance(70) {
+            // What a killed process left in the page cache alone, and its successor told of, goes with the power.
+            let at = random.between(QUIET_MS, length) * MILLI;
+            let again = at + random.between(100, 900) * MILLI;
+            plan.faults.push((at, Fault::Crash(Crash::Kill)));
+            plan.faults.push((again, Fault::Crash(Crash::PowerLoss { kept_percent: 0 })));
+        }
         for _ in 0..random.between(5, 25) {
             let at = random.between(QUIET_MS, length) * MILLI;
             let fault = match random.below(10) {

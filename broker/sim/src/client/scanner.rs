@@ -110,6 +110,7 @@ impl Scanner {
             | ErrorCode::LeaderNotAvailable
             | ErrorCode::UnknownTopicOrPartition
             | ErrorCode::UnknownTopicId
+            | ErrorCode::OffsetNotAvailable
             | ErrorCode::KafkaStorageError => Ok(true),
             other => Err(format!("{what} was answered with {}", other.name())),
         }
