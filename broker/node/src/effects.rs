@@ -147,6 +147,8 @@ pub struct Effects {
     pub(crate) produces: Vec<(Arc<ParkedProduce>, Place, ErrorCode)>,
     /// Partitions that have something to sync and did not have before.
     pub(crate) dirty: Vec<Arc<Partition>>,
+    /// What a disk refused under a partition's lock.
+    pub(crate) failures: Vec<storage::Error>,
     /// Partitions whose records are to be synced without waiting for the checkpoint.
     pub(crate) urgent: Vec<Arc<Partition>>,
     /// Entries of the metadata log are committed and wait to be replayed.
@@ -195,6 +197,7 @@ impl Effects {
     pub(crate) fn is_unsettled(&self) -> bool {
         self.metadata_committed
             || !(self.metadata_lost.is_empty()
+                && self.failures.is_empty()
                 && self.dirty.is_empty()
                 && self.urgent.is_empty()
                 && self.produces.is_empty()

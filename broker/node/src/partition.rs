@@ -178,10 +178,11 @@ impl Partition {
         state.collect_all(effects);
     }
 
-    /// Appends batches of clients, in one write. One outcome a batch, in order.
+    /// Appends batches of clients, in one write. One outcome a batch, in order: what was written before a failure of the
+    /// disk is in the log, and is answered so. The failure itself goes into the effects.
     ///
     /// # Errors
-    /// The code that answers every batch when none could be appended.
+    /// The code that answers every batch when none could be tried.
     pub(crate) fn append(
         self: &Arc<Self>,
         now: Now,
@@ -199,7 +200,7 @@ impl Partition {
         };
         let epoch = state.replica.check_append(acks_all)?;
         let mut raw = Vec::with_capacity(batches.len());
-        log.append_as_leader(now.wall, epoch, batches, &mut raw).map_err(|error| error.code())?;
+        effects.failures.extend(log.append_as_leader(now.wall, epoch, batches, &mut raw).err());
         let log_end_offset = log.log_end_offset();
         let log_start_offset = log.log_start_offset();
         let (flush_due, flush_ms) = (log.is_flush_due(), log.config().flush_ms);
@@ -279,7 +280,8 @@ impl Partition {
     pub(crate) fn synced(&self, now: Now, plan: &storage::SyncPlan, effects: &mut Effects) {
         let mut state = self.lock();
         let Some(log) = state.log.as_mut() else { return };
-        if log.synced(plan).is_err() {
+        if let Err(error) = log.synced(plan) {
+            effects.failures.push(error);
             return;
         }
         let end = log.synced_offset();

@@ -18,6 +18,9 @@ impl Node {
             for waiting in std::mem::take(&mut effects.metadata_lost) {
                 self.lost(now, waiting, effects);
             }
+            for error in std::mem::take(&mut effects.failures) {
+                self.directory_failed(&error, effects);
+            }
             for partition in std::mem::take(&mut effects.dirty) {
                 self.note_dirty(partition);
             }

@@ -1,6 +1,7 @@
 //! What a broker does with records, from frames to files and back.
 
 mod durability;
+mod failures;
 
 use bytes::Bytes;
 use protocol::id::{Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp};

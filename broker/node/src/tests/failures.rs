@@ -1,0 +1,99 @@
+//! What becomes of records, and of the broker, when the disk refuses a call.
+
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::ErrorCode;
+use protocol::header::request_frame;
+use protocol::id::{CorrelationId, Offset};
+use protocol::message::ProduceRequest;
+use storage::DirectoryState;
+use storage::disk::{Fault, VirtualDisk};
+
+use super::{PRODUCE_VERSION, batch, idempotent, produce};
+use crate::testing::Bench;
+
+/// A broker with a topic of small segments and another one.
+fn bench(disk: &VirtualDisk) -> Bench {
+    let mut bench = Bench::ready(disk);
+    bench.create_with("t", &[("internal.segment.bytes", "2000")]);
+    bench.create("other");
+    bench
+}
+
+/// Fails calls of this name to files whose name ends so.
+fn fail(disk: &VirtualDisk, name: &'static str, end: &'static str, fault: Fault) {
+    let is_meant = move |path: &Path| path.to_string_lossy().ends_with(end);
+    disk.inject(move |call| (call.name == name && is_meant(call.path)).then_some(fault));
+}
+
+#[test]
+fn a_failed_write_takes_the_directory_offline_and_says_why() {
+    let disk = VirtualDisk::new();
+    let mut bench = bench(&disk);
+    assert_eq!(bench.produce("t", batch(&[b"a"])).error_code, ErrorCode::None);
+    fail(&disk, "write_at", "t-0/00000000000000000000.log", Fault::Io);
+    assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::KafkaStorageError);
+    assert_eq!(bench.node.directory().state(), DirectoryState::Offline);
+    assert!(bench.notices.iter().any(|notice| notice.contains("append to /data/t-0")), "{:?}", bench.notices);
+    disk.heal();
+    let elsewhere = bench.produce("other", batch(&[b"c"]));
+    assert_eq!(elsewhere.error_code, ErrorCode::NotLeaderOrFollower, "nothing is taken on a disk in doubt");
+}
+
+#[test]
+fn what_was_written_before_a_failure_in_the_same_round_is_acknowledged_and_seen() {
+    let disk = VirtualDisk::new();
+    let mut bench = bench(&disk);
+    let value = [b'v'; 1_500];
+    // Both in one read of the connection; the second needs a new segment, for which there is no room.
+    fail(&disk, "write_at", ".timeindex", Fault::NoSpace);
+    let frame =
+        |number| request_frame(&produce("t", batch(&[&value])), PRODUCE_VERSION, CorrelationId(number), None);
+    let mut link = bench.connect();
+    link.expect::<ProduceRequest>(PRODUCE_VERSION);
+    link.expect::<ProduceRequest>(PRODUCE_VERSION);
+    let both = [frame(1), frame(2)].concat();
+    bench.send_bytes(&mut link, &both);
+    bench.run_jobs();
+    let (first, second) = (link.produced().unwrap(), link.produced().unwrap());
+    assert_eq!((first.error_code, first.base_offset), (ErrorCode::None, Offset(0)));
+    assert_eq!((second.error_code, second.base_offset), (ErrorCode::KafkaStorageError, Offset::UNKNOWN));
+    let found = bench.fetch("t", 0);
+    assert_eq!(found.high_watermark, Offset(1), "a consumer sees what is acknowledged");
+    disk.heal();
+    assert_eq!(bench.produce("t", batch(&[&value])).base_offset, Offset(1));
+}
+
+#[test]
+fn what_was_written_before_a_failure_is_synced() {
+    let disk = VirtualDisk::new();
+    let mut bench = Bench::ready(&disk);
+    bench.create_with("t", &[("internal.segment.bytes", "2000"), ("flush.messages", "1")]);
+    let value = [b'v'; 1_500];
+    fail(&disk, "write_at", ".timeindex", Fault::NoSpace);
+    let frame =
+        |number| request_frame(&produce("t", batch(&[&value])), PRODUCE_VERSION, CorrelationId(number), None);
+    let mut link = bench.connect();
+    link.expect::<ProduceRequest>(PRODUCE_VERSION);
+    link.expect::<ProduceRequest>(PRODUCE_VERSION);
+    bench.send_bytes(&mut link, &[frame(1), frame(2)].concat());
+    bench.run_jobs();
+    let first = link.produced().expect("a sync that acknowledges the first");
+    assert_eq!((first.error_code, first.base_offset), (ErrorCode::None, Offset(0)));
+}
+
+#[test]
+fn a_failure_behind_a_sync_takes_the_directory_offline() {
+    let disk = VirtualDisk::new();
+    let mut bench = bench(&disk);
+    let second = Duration::from_secs(2);
+    assert_eq!(bench.produce("t", idempotent(7, 0, &[b"a"])).error_code, ErrorCode::None);
+    bench.advance(second);
+    assert_eq!(bench.produce("t", idempotent(7, 1, &[b"b"])).error_code, ErrorCode::None);
+    // The checkpoint's snapshot replaces the one before, which cannot be removed.
+    fail(&disk, "remove_file", ".snapshot", Fault::Io);
+    bench.advance(second);
+    assert_eq!(bench.node.directory().state(), DirectoryState::Offline);
+    assert!(bench.notices.iter().any(|notice| notice.contains(".snapshot")), "{:?}", bench.notices);
+}
