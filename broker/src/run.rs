@@ -43,7 +43,9 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     let open = Arc::new(Mutex::new(Open::default()));
     let listeners: Vec<_> = sockets
         .into_iter()
-        .map(|socket| runtime.spawn(Listener::new(Arc::clone(&shell), socket, Arc::clone(&open)).run()))
+        .enumerate()
+        .map(|(number, socket)| Listener::new(Arc::clone(&shell), number, socket, Arc::clone(&open)))
+        .map(|listener| runtime.spawn(listener.run()))
         .collect();
     let endpoint = match &config.http_listen {
         Some((host, port)) => Some(

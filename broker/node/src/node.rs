@@ -138,10 +138,11 @@ impl Node {
         Ok(node)
     }
 
-    /// Takes a new connection; `wake` is called when another turn answers one of its requests.
-    pub fn connect(&self, _now: Now, wake: Arc<dyn Wake>) -> Arc<Session> {
+    /// Takes a new connection by the listener at this place of the configured ones; `wake` is called when another turn
+    /// answers one of its requests.
+    pub fn connect(&self, _now: Now, listener: usize, wake: Arc<dyn Wake>) -> Arc<Session> {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Session::new(number, wake))
+        Arc::new(Session::new(number, listener, wake))
     }
 
     /// The configuration, dynamic changes included.
@@ -263,11 +264,16 @@ impl Node {
         self.metadata.controller_id()
     }
 
-    /// Where clients reach a broker.
-    pub(crate) fn client_endpoint(&self, broker: &BrokerRegistration) -> Option<(String, i32)> {
+    /// Where a client reaches a broker: by the listener of the same name that it came by. Nowhere when the broker has
+    /// no such listener, as in Kafka: another one's address may be out of the client's reach.
+    pub(crate) fn client_endpoint(
+        &self,
+        session: &Session,
+        broker: &BrokerRegistration,
+    ) -> Option<(String, i32)> {
         let config = self.config();
-        let listener = config.advertised_listeners.first()?;
-        let endpoint = broker.listener(&listener.name).or_else(|| broker.listeners.first())?;
+        let listener = config.advertised_listeners.get(session.listener())?;
+        let endpoint = broker.listener(&listener.name)?;
         Some((endpoint.host.clone(), i32::from(endpoint.port)))
     }
 }

@@ -28,6 +28,8 @@ pub struct Slot(pub(crate) u64);
 pub struct Session {
     /// Counts the node's connections from 0; spreads what is sharded.
     number: usize,
+    /// By which of the configured listeners it came.
+    listener: usize,
     wake: Arc<dyn Wake>,
     outbox: Mutex<Outbox>,
     /// The next input of this session closes it (an `acks=0` Produce failed).
@@ -86,9 +88,10 @@ pub struct Output {
 }
 
 impl Session {
-    pub(crate) fn new(number: usize, wake: Arc<dyn Wake>) -> Self {
+    pub(crate) fn new(number: usize, listener: usize, wake: Arc<dyn Wake>) -> Self {
         Self {
             number,
+            listener,
             wake,
             outbox: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -176,6 +179,11 @@ impl Session {
         self.number
     }
 
+    /// The place of the listener by which it came among the configured ones.
+    pub(crate) fn listener(&self) -> usize {
+        self.listener
+    }
+
     pub(crate) fn wake(&self) {
         self.wake.wake();
     }
@@ -252,7 +260,7 @@ mod tests {
 
     #[test]
     fn replies_leave_in_the_order_of_requests() {
-        let session = Session::new(0, Arc::new(NoWake));
+        let session = Session::new(0, 0, Arc::new(NoWake));
         let first = session.reserve(3, ApiKey::Produce, Monotonic(7));
         assert_eq!(first, Slot(0));
         assert!(!session.complete([(Slot(2), Reply::Bytes(vec![3]))]));
@@ -266,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_closed_session_takes_no_reply() {
-        let session = Session::new(0, Arc::new(NoWake));
+        let session = Session::new(0, 0, Arc::new(NoWake));
         session.reserve(1, ApiKey::Fetch, Monotonic(7));
         session.close();
         assert!(!session.complete([(Slot(0), Reply::Bytes(vec![1]))]));
@@ -275,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_reply_that_leaves_says_whose_it_is() {
-        let session = Session::new(0, Arc::new(NoWake));
+        let session = Session::new(0, 0, Arc::new(NoWake));
         session.reserve(2, ApiKey::Produce, Monotonic(7));
         session.reserve(1, ApiKey::Fetch, Monotonic(9));
         let mut output = Output::default();
@@ -296,7 +304,7 @@ mod tests {
         let disk = storage::disk::VirtualDisk::new();
         let path = std::path::Path::new("/f");
         let file = storage::disk::Disk::open(&disk, path, storage::disk::OpenMode::Write).unwrap();
-        let session = Session::new(0, Arc::new(NoWake));
+        let session = Session::new(0, 0, Arc::new(NoWake));
         session.reserve(2, ApiKey::Fetch, Monotonic(7));
         let range = storage::disk::FileRange { file, position: 0, len: 1 << 30 };
         session.complete([(Slot(0), Reply::Parts(vec![Part::Bytes(vec![0; 10]), Part::Range(range)]))]);

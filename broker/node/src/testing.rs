@@ -131,7 +131,12 @@ impl Bench {
     }
 
     pub(crate) fn connect(&self) -> Link {
-        let session = self.node.connect(clock(self.now), Arc::new(Silent));
+        self.connect_to(0)
+    }
+
+    /// Connects to one of the configured listeners.
+    pub(crate) fn connect_to(&self, listener: usize) -> Link {
+        let session = self.node.connect(clock(self.now), listener, Arc::new(Silent));
         Link { session, input: Vec::new(), versions: VecDeque::new(), received: VecDeque::new() }
     }
 
@@ -218,6 +223,12 @@ impl Bench {
 }
 
 impl Link {
+    /// A request was or will be sent as bytes.
+    pub(crate) fn expect<R: Request>(&mut self, version: i16) {
+        assert!(R::VERSIONS.contains(&version));
+        self.versions.push_back(version);
+    }
+
     /// The oldest response that was not looked at; `None` while it is not there.
     pub(crate) fn response<R: Request>(&mut self) -> Option<R::Response> {
         let mut output = Output::default();

@@ -86,7 +86,7 @@ impl Server {
 
     pub(crate) fn connect(&mut self, now: Now, connection: u64) {
         let bell = Bell { connection, woken: Arc::clone(&self.woken) };
-        let session = self.node.connect(now, Arc::new(bell));
+        let session = self.node.connect(now, 0, Arc::new(bell));
         let (next, output) = (Next::Read { frame_bytes: None }, Output::default());
         self.connections
             .insert(connection, Connection { session, input: Vec::new(), next, output, flushing: false });

@@ -17,6 +17,9 @@ use crate::shell::Shell;
 /// How long an answer may take. A commit takes milliseconds; the bound is for a disk that hangs.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
+/// Where the brokers are matters to nobody here.
+const FIRST_LISTENER: usize = 0;
+
 /// The length before each frame.
 const LENGTH_BYTES: usize = 4;
 
@@ -106,7 +109,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(shell: Arc<Shell>, bell: Arc<Bell>) -> Self {
-        let session = shell.node.connect(shell.clock.now(), Arc::clone(&bell) as Arc<dyn Wake>);
+        let session =
+            shell.node.connect(shell.clock.now(), FIRST_LISTENER, Arc::clone(&bell) as Arc<dyn Wake>);
         Self { shell, bell, session, next_correlation_id: 0 }
     }
 
@@ -119,7 +123,8 @@ impl Client {
         if answer.is_err() {
             self.disconnect();
             let now = self.shell.clock.now();
-            self.session = self.shell.node.connect(now, Arc::clone(&self.bell) as Arc<dyn Wake>);
+            self.session =
+                self.shell.node.connect(now, FIRST_LISTENER, Arc::clone(&self.bell) as Arc<dyn Wake>);
         }
         answer
     }

@@ -77,10 +77,12 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(shell: Arc<Shell>, stream: TcpStream) -> Self {
+    /// A connection that came by the listener at this place of the configured ones.
+    pub(crate) fn new(shell: Arc<Shell>, listener: usize, stream: TcpStream) -> Self {
         let bell = Arc::new(Bell(Notify::new()));
+        let wake = Arc::clone(&bell) as Arc<dyn Wake>;
         let now = shell.clock.now();
-        let session = shell.node.connect(now, Arc::clone(&bell) as Arc<dyn Wake>);
+        let session = shell.node.connect(now, listener, wake);
         let idle = Idle::new(shell.clock, now.monotonic, shell.node.config().connections_max_idle_ms);
         shell.node.metrics().shard(session.number()).opened_connections.increment();
         Self {

@@ -19,6 +19,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// One listening socket.
 pub(crate) struct Listener {
     shell: Arc<Shell>,
+    /// Its place among the configured ones.
+    number: usize,
     socket: TcpListener,
     open: Arc<Mutex<Open>>,
 }
@@ -50,8 +52,9 @@ impl Drop for Admission {
 }
 
 impl Listener {
-    pub(crate) fn new(shell: Arc<Shell>, socket: TcpListener, open: Arc<Mutex<Open>>) -> Self {
-        Self { shell, socket, open }
+    /// The listener at this place of the configured ones.
+    pub(crate) fn new(shell: Arc<Shell>, number: usize, socket: TcpListener, open: Arc<Mutex<Open>>) -> Self {
+        Self { shell, number, socket, open }
     }
 
     /// Accepts until the task is ended.
@@ -76,7 +79,7 @@ impl Listener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "set TCP_NODELAY");
         }
-        let mut connection = Connection::new(Arc::clone(&self.shell), stream);
+        let mut connection = Connection::new(Arc::clone(&self.shell), self.number, stream);
         let shell = Arc::clone(&self.shell);
         self.shell.spawn_connection(async move {
             let _admission = admission;

@@ -34,7 +34,7 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
         .brokers()
         .filter(|broker| request.include_fenced_brokers || !broker.fenced)
         .filter_map(|broker| {
-            let (host, port) = call.node.client_endpoint(broker)?;
+            let (host, port) = call.node.client_endpoint(call.session, broker)?;
             Some(DescribeClusterBroker {
                 broker_id: broker.id,
                 host,

@@ -34,7 +34,7 @@ pub(super) fn handle(mut call: Call<'_>, reader: Reader<'_>) -> Result<Handled, 
         .brokers()
         .filter(|broker| !broker.fenced)
         .filter_map(|broker| {
-            let (host, port) = call.node.client_endpoint(broker)?;
+            let (host, port) = call.node.client_endpoint(call.session, broker)?;
             Some(MetadataResponseBroker { node_id: broker.id, host, port, rack: broker.rack.clone() })
         })
         .collect();

@@ -2,6 +2,7 @@
 
 mod durability;
 mod failures;
+mod requests;
 
 use bytes::Bytes;
 use protocol::id::{Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp};
