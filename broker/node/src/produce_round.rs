@@ -345,6 +345,11 @@ fn admit<'a>(
     let rules =
         CheckRules { now: now.wall, zstd_allowed: head.api_version >= ZSTD_FROM, ..hosted.settings.check };
     check(records, &rules, checked).map_err(Refusal::Batch)?;
+    let segment_bytes = usize::try_from(hosted.settings.log.segment_bytes).unwrap_or(usize::MAX);
+    if checked.last().is_some_and(|batch| batch.bytes.len() > segment_bytes) {
+        checked.clear();
+        return Err(Refusal::Code(ErrorCode::RecordListTooLarge));
+    }
     let transactional = checked.last().is_some_and(|batch| batch.header.attributes.is_transactional());
     if transactional {
         checked.clear();

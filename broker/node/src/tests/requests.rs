@@ -1,8 +1,27 @@
 //! Requests as unusual clients send them, and what they are answered.
 
+use protocol::ErrorCode;
 use storage::disk::VirtualDisk;
 
+use super::batch;
 use crate::testing::Bench;
+
+#[test]
+fn a_batch_larger_than_a_segment_is_refused() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    bench.create_with("t", &[("internal.segment.bytes", "2000")]);
+    let large = batch(&[&[b'v'; 2_000]]);
+    assert_eq!(bench.produce("t", large).error_code, ErrorCode::RecordListTooLarge);
+    let mut value = vec![b'v'; 1_900];
+    while batch(&[&value]).len() < 2_000 {
+        value.push(b'v');
+    }
+    assert_eq!(batch(&[&value]).len(), 2_000);
+    assert_eq!(bench.produce("t", batch(&[&value])).error_code, ErrorCode::None, "it fills a segment");
+    // What is larger than both limits is told of the one that a topic's owner sets for batches.
+    bench.create_with("u", &[("internal.segment.bytes", "2000"), ("max.message.bytes", "1000")]);
+    assert_eq!(bench.produce("u", batch(&[&[b'v'; 3_000]])).error_code, ErrorCode::MessageTooLarge);
+}
 
 #[test]
 fn clients_are_sent_to_the_listener_that_they_came_by() {
