@@ -6,7 +6,7 @@
 
 use crate::ErrorCode;
 use crate::id::{Offset, Timestamp};
-use crate::records::codec::{Compression, DecompressError, Stream, with_scratch};
+use crate::records::codec::{Compression, DecompressError, Stream, check_consumable, with_scratch};
 use crate::records::header::{
     BATCH_OVERHEAD, BatchHeader, HeaderError, LENGTH_END, TimestampType, crc_matches, rewrite,
 };
@@ -197,8 +197,28 @@ fn check_header(record_set: &[u8], rules: &CheckRules) -> Result<BatchHeader, Ba
     check_counts(&header, rules)?;
     if rules.origin == Origin::Client {
         check_claims_of_client(&header)?;
+        check_claimed_append_time(&header, rules)?;
     }
     Ok(header)
+}
+
+/// Only a broker may say that a batch has the time of its append. Kafka refuses the claim where the topic has that
+/// time, or where the batch has none of its own, and elsewhere takes it off.
+fn check_claimed_append_time(header: &BatchHeader, rules: &CheckRules) -> Result<(), BatchError> {
+    let claimed = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+    let refused =
+        rules.timestamp_type == TimestampType::LogAppendTime || header.max_timestamp == Timestamp::NONE;
+    if !(claimed && refused) {
+        return Ok(());
+    }
+    let message = "a producer may not set the timestamp type LogAppendTime";
+    let records = usize::try_from(header.records_count).unwrap_or(0).min(RECORD_ERRORS_MAX);
+    let record_errors = (0..).take(records).map(|index| RecordError { index, message: message.into() });
+    Err(BatchError {
+        code: ErrorCode::InvalidTimestamp,
+        message: message.into(),
+        record_errors: record_errors.collect(),
+    })
 }
 
 /// The header of a record set that is exactly one batch.
@@ -387,6 +407,7 @@ fn walk_compressed(
     header: &BatchHeader,
     rules: &CheckRules,
 ) -> Result<Timestamp, BatchError> {
+    check_consumable(compression, records)?;
     with_scratch(|scratch| {
         let mut stream = scratch.start(compression, records, rules.decompressed_bytes_max)?;
         let mut walk = Walk::new(header, rules);

@@ -392,11 +392,29 @@ fn log_append_time_is_written_into_the_batch() {
         assert!(read(&bytes).iter().all(|(_, sample)| sample.0 == NOW.0));
     }
     // And a client that sets the bit itself does not get it on a topic of create time.
-    let mut bytes = with_header(plain(1, Compression::None), |h| {
-        h.attributes = h.attributes.with_timestamp_type(TimestampType::LogAppendTime);
-    });
-    let header = accepted(&mut bytes, &rules());
+    let header = accepted(&mut claiming_append_time(plain(1, Compression::None)), &rules());
     assert_eq!(header.attributes.timestamp_type(), TimestampType::CreateTime);
+}
+
+fn claiming_append_time(batch: Vec<u8>) -> Vec<u8> {
+    with_header(batch, |h| h.attributes = h.attributes.with_timestamp_type(TimestampType::LogAppendTime))
+}
+
+#[test]
+fn a_client_may_not_claim_the_brokers_time() {
+    let append_time = CheckRules { timestamp_type: TimestampType::LogAppendTime, ..rules() };
+    for compression in Compression::ALL {
+        let bytes = claiming_append_time(plain(3, compression));
+        let error = refused(bytes.clone(), &append_time);
+        assert_eq!((error.code, error.record_errors.len()), (ErrorCode::InvalidTimestamp, 3));
+        accepted(&mut bytes.clone(), &CheckRules { origin: Origin::Coordinator, ..append_time });
+    }
+    // Where the topic keeps the producer's time there is none to keep.
+    let timeless = build(&[(-1, None, Some(vec![1]), vec![])], BatchBuilder::new());
+    accepted(&mut timeless.clone(), &rules());
+    assert_eq!(code(claiming_append_time(timeless), &rules()), ErrorCode::InvalidTimestamp);
+    let many = claiming_append_time(plain(RECORD_ERRORS_MAX + 50, Compression::None));
+    assert_eq!(refused(many, &append_time).record_errors.len(), RECORD_ERRORS_MAX);
 }
 
 #[test]
@@ -473,8 +491,14 @@ fn lz4_frames_of_every_kind_are_read() {
                 encoder.write_all(records).unwrap();
                 let frame = encoder.finish().unwrap();
                 let mut bytes = around(&frame, i32::try_from(count).unwrap(), Compression::Lz4);
-                accepted(&mut bytes, &strict());
                 assert_eq!(read(&bytes).len(), count);
+                accepted(&mut bytes.clone(), &rules());
+                if mode == BlockMode::Independent {
+                    accepted(&mut bytes, &strict());
+                } else {
+                    let error = refused(bytes, &strict());
+                    assert_eq!(error.code, ErrorCode::InvalidRecord, "no Kafka client could read it");
+                }
             }
         }
     }
@@ -509,8 +533,7 @@ fn lz4_blocks_refer_past_stored_ones() {
     }
     let frame = encoder.finish().unwrap();
     assert!(frame.len() < 61_000, "the third block refers to the first");
-    let mut bytes = around(&frame, 3, Compression::Lz4);
-    accepted(&mut bytes, &strict());
+    let bytes = around(&frame, 3, Compression::Lz4);
     assert_eq!(read(&bytes)[2].1.2, Some(long));
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Header and block checksums are verified where they are; the checksum of the whole content is stepped over,
 //! as Kafka does, since the batch's CRC covers the same bytes. Blocks that refer to earlier ones are read,
-//! though Kafka's own clients do not write them.
+//! though Kafka's own clients neither write nor read them: what is checked whole may not have them.
 
 use lz4_flex::block::{decompress_into, decompress_into_with_dict};
 use twox_hash::XxHash32;
@@ -103,6 +103,11 @@ impl<'a> Lz4<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a frame says that its blocks refer to earlier ones.
+pub(super) fn has_linked_blocks(frame: &[u8]) -> bool {
+    frame.strip_prefix(&MAGIC).and_then(<[u8]>::first).is_some_and(|flags| flags & INDEPENDENT == 0)
 }
 
 fn copy(block: &[u8], window: &mut Window) -> Result<usize, DecompressError> {

@@ -187,6 +187,16 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Refuses what can be read here and not by Kafka's own consumers: LZ4 frames with blocks that refer to earlier ones.
+pub(super) fn check_consumable(compression: Compression, input: &[u8]) -> Result<(), DecompressError> {
+    if compression == Compression::Lz4 && lz4::has_linked_blocks(input) {
+        return Err(DecompressError::Corrupt(
+            "an LZ4 block refers to an earlier one, which Kafka's clients cannot read",
+        ));
+    }
+    Ok(())
+}
+
 /// Decompresses the whole of `input` behind what `output` holds.
 ///
 /// # Errors
