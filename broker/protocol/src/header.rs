@@ -15,7 +15,7 @@ pub struct RequestHeader {
     pub api_version: i16,
     /// Matches the response with this request.
     pub correlation_id: CorrelationId,
-    /// The client's `client.id`; null is none.
+    /// The client's `client.id`, with a replacement letter for what is no UTF-8; null is none.
     pub client_id: Option<String>,
 }
 
@@ -28,8 +28,9 @@ pub struct RequestHeaderRef<'a> {
     pub api_version: i16,
     /// Matches the response with this request.
     pub correlation_id: CorrelationId,
-    /// The client's `client.id`; null is none.
-    pub client_id: Option<&'a str>,
+    /// The client's `client.id`, as it was sent: clients in other languages send it in the encoding of their system,
+    /// and Kafka serves them. Null is none.
+    pub client_id: Option<&'a [u8]>,
 }
 
 /// A response's header.
@@ -54,7 +55,7 @@ impl<'a> RequestHeaderRef<'a> {
         let api_key = i16::decode(reader, RIGID)?;
         let api_version = i16::decode(reader, RIGID)?;
         let correlation_id = CorrelationId::decode(reader, RIGID)?;
-        let client_id = reader.str(false)?;
+        let client_id = reader.text(false)?;
         if ApiKey::from_wire(api_key).is_some_and(|key| key.request_header_is_flexible(api_version)) {
             reader.skip_tagged_fields(FLEXIBLE)?;
         }
@@ -66,7 +67,7 @@ impl<'a> RequestHeaderRef<'a> {
         self.api_key.encode(writer, RIGID);
         self.api_version.encode(writer, RIGID);
         self.correlation_id.encode(writer, RIGID);
-        writer.str(self.client_id, false);
+        writer.text(self.client_id, false);
         if ApiKey::from_wire(self.api_key).is_some_and(|key| key.request_header_is_flexible(self.api_version))
         {
             writer.no_tagged_fields(FLEXIBLE);
@@ -80,7 +81,7 @@ impl<'a> RequestHeaderRef<'a> {
             api_key: self.api_key,
             api_version: self.api_version,
             correlation_id: self.correlation_id,
-            client_id: self.client_id.map(str::to_owned),
+            client_id: self.client_id.map(|id| String::from_utf8_lossy(id).into_owned()),
         }
     }
 }
@@ -92,7 +93,8 @@ impl RequestHeader {
     /// The bytes end early or are no header.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let header = RequestHeaderRef::decode(reader)?;
-        reader.spend(header.client_id.map_or(0, str::len))?;
+        // A letter that stands for a bad byte takes three.
+        reader.spend(header.client_id.map_or(0, |id| 3 * id.len()))?;
         Ok(header.to_owned())
     }
 
@@ -103,7 +105,7 @@ impl RequestHeader {
             api_key: self.api_key,
             api_version: self.api_version,
             correlation_id: self.correlation_id,
-            client_id: self.client_id.as_deref(),
+            client_id: self.client_id.as_deref().map(str::as_bytes),
         }
     }
 
@@ -148,6 +150,7 @@ pub fn request_frame<R: Request>(
 ) -> Vec<u8> {
     let mut writer = Writer::with_capacity(128);
     let start = writer.begin_frame();
+    let client_id = client_id.map(str::as_bytes);
     let header = RequestHeaderRef { api_key: R::KEY.wire(), api_version: version, correlation_id, client_id };
     header.encode(&mut writer);
     request.encode(&mut writer, version);

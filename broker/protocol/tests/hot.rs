@@ -51,7 +51,7 @@ fn walked(frame: &mut [u8]) -> Result<(RequestHeader, ProduceRequest), DecodeErr
         api_key: 0,
         api_version: head.api_version,
         correlation_id: head.correlation_id,
-        client_id: head.client_id.map(|span| span.text(frame).to_owned()),
+        client_id: head.client_id.map(|span| span.text_lossy(frame).into_owned()),
     };
     let mut request = ProduceRequest {
         transactional_id: head.transactional_id.map(|span| span.text(frame).to_owned()),

@@ -1,10 +1,43 @@
 //! Requests as unusual clients send them, and what they are answered.
 
 use protocol::ErrorCode;
+use protocol::header::request_frame;
+use protocol::id::CorrelationId;
+use protocol::message::{ApiVersionsRequest, MetadataRequest};
+use protocol::wire::Request;
 use storage::disk::VirtualDisk;
 
-use super::batch;
-use crate::testing::Bench;
+use super::{PRODUCE_VERSION, batch, produce};
+use crate::testing::{Bench, Link};
+use crate::turn::Next;
+
+/// Sends a request of a client whose id is Latin-1.
+fn send_as_latin<R: Request>(bench: &mut Bench, link: &mut Link, request: &R, version: i16) {
+    let mut frame = request_frame(request, version, CorrelationId(0), Some("Rene!"));
+    let at = frame.windows(5).position(|window| window == b"Rene!").unwrap();
+    frame[at + 3] = 0xe9;
+    link.expect::<R>(version);
+    let next = bench.send_bytes(link, &frame);
+    assert!(!matches!(next, Next::Close(_)), "{next:?}");
+    bench.run_jobs();
+}
+
+#[test]
+fn a_client_id_that_is_not_utf_8_is_served() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    bench.create("t");
+    let mut link = bench.connect();
+    for version in [0, 4] {
+        let (client_software_name, client_software_version) = ("test".to_owned(), "1".to_owned());
+        let request = ApiVersionsRequest { client_software_name, client_software_version };
+        send_as_latin(&mut bench, &mut link, &request, version);
+        assert!(!link.response::<ApiVersionsRequest>().unwrap().api_keys.is_empty());
+    }
+    send_as_latin(&mut bench, &mut link, &MetadataRequest { topics: None, ..Default::default() }, 12);
+    assert_eq!(link.response::<MetadataRequest>().unwrap().topics.len(), 1);
+    send_as_latin(&mut bench, &mut link, &produce("t", batch(&[b"a"])), PRODUCE_VERSION);
+    assert_eq!(link.produced().unwrap().error_code, ErrorCode::None);
+}
 
 #[test]
 fn a_batch_larger_than_a_segment_is_refused() {

@@ -1,6 +1,7 @@
 //! Produce in place: a walk over the request that yields where everything lies, so that record sets are patched and
 //! written from the buffer they were received in; and the response, written from the parts of the request.
 
+use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 use crate::api_key::ApiKey;
@@ -37,6 +38,12 @@ impl Span {
         std::str::from_utf8(self.bytes(frame)).unwrap_or_default()
     }
 
+    /// The piece's text in its frame, with a replacement letter for what is no UTF-8.
+    #[must_use]
+    pub fn text_lossy(self, frame: &[u8]) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.bytes(frame))
+    }
+
     /// How many bytes.
     #[must_use]
     pub const fn len(self) -> usize {
@@ -63,7 +70,7 @@ pub struct Head {
     pub api_version: i16,
     /// Matches the response with this request.
     pub correlation_id: CorrelationId,
-    /// The client's `client.id`; `None` is null.
+    /// The client's `client.id`, which may be no UTF-8; `None` is null.
     pub client_id: Option<Span>,
     /// The transactional id; `None` is null.
     pub transactional_id: Option<Span>,
@@ -116,7 +123,7 @@ pub fn walk(frame: &[u8], parts: &mut Vec<Part>) -> Result<Head, DecodeError> {
     let head = Head {
         api_version: header.api_version,
         correlation_id: header.correlation_id,
-        client_id: header.client_id.map(span),
+        client_id: header.client_id.map(|id| span_of(frame, id)),
         transactional_id: reader.str(at.flexible)?.map(span),
         acks: i16::decode(reader, at)?,
         timeout_ms: i32::decode(reader, at)?,

@@ -124,11 +124,21 @@ impl<'a> Reader<'a> {
     /// The length is negative, above 32,767 or above what is left; or the bytes are not UTF-8.
     #[inline]
     pub fn str(&mut self, flexible: bool) -> Result<Option<&'a str>, DecodeError> {
+        let Some(bytes) = self.text(flexible)? else { return Ok(None) };
+        std::str::from_utf8(bytes).map(Some).map_err(|_| DecodeError::Utf8)
+    }
+
+    /// The bytes of a string that may be no UTF-8; `None` is null.
+    ///
+    /// # Errors
+    /// The length is negative, above [`STRING_MAX`](super::STRING_MAX), or above what is left.
+    #[inline]
+    pub fn text(&mut self, flexible: bool) -> Result<Option<&'a [u8]>, DecodeError> {
         let Some(length) = self.length(flexible, true)? else { return Ok(None) };
         if length > super::STRING_MAX {
             return Err(DecodeError::Length(i64::try_from(length).unwrap_or(i64::MAX)));
         }
-        std::str::from_utf8(self.take(length)?).map(Some).map_err(|_| DecodeError::Utf8)
+        self.take(length).map(Some)
     }
 
     /// A byte string or a record set; `None` is null.

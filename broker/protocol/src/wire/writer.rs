@@ -89,6 +89,13 @@ impl Writer {
         self.put(text.unwrap_or_default().as_bytes());
     }
 
+    /// Appends a string that may be no UTF-8; `None` is null. Cut as [`Writer::str`], at any byte.
+    pub fn text(&mut self, text: Option<&[u8]>, flexible: bool) {
+        let text = text.map(|text| text.get(..STRING_MAX).unwrap_or(text));
+        self.length(text.map(<[u8]>::len), flexible, true);
+        self.put(text.unwrap_or_default());
+    }
+
     /// Appends a byte string or record set with its length; `None` is null.
     pub fn length_prefixed(&mut self, bytes: Option<&[u8]>, flexible: bool) {
         self.length(bytes.map(<[u8]>::len), flexible, false);
