@@ -31,6 +31,20 @@ pub(super) enum Command {
     Broker(Broker),
     /// Print what can be configured, with types, defaults and what Gregor does with it
     Config(Print),
+    /// Produce to a running cluster and consume, to see that it serves
+    #[command(after_help = "Example: gregor check --bootstrap localhost:9092")]
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// A broker to ask; may be repeated, the first that answers is taken
+    #[arg(long, value_name = "HOST:PORT", required = true, value_parser = address)]
+    pub(super) bootstrap: Vec<String>,
+
+    /// Longest wait for one answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(super) timeout: u64,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 after a wanted stop, 1 when running failed, 2 when flags or configuration are wrong.
 
+mod check;
 mod config;
 mod flags;
 mod logging;
@@ -63,6 +64,7 @@ fn start(
             let _ = table::print(out, &asked.keys);
             return 0;
         }
+        Command::Check(asked) => return check::run(asked, out, errors),
         Command::Broker(broker) => (config::broker(broker), None),
         Command::Dev(dev) => {
             (config::dev(dev), Some(DevOptions { files: dev.files.clone(), overrides: dev.overrides() }))
