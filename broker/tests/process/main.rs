@@ -4,4 +4,5 @@
 
 mod bounds;
 mod broker;
+mod check;
 mod metrics;
