@@ -5,7 +5,11 @@
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::discovery::ApiResource;
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -128,5 +132,72 @@ pub(crate) async fn set_finalizer<K: Kind>(
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if !on && status.is_not_found() => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Takes an owner reference to `owner` for an object that is there, or gives it back, and asks for a size of a claim
+/// where one is given. Nothing else of the claim is owned.
+///
+/// # Errors
+/// What the API server said, as that the volume cannot grow.
+pub(crate) async fn apply_claim(
+    context: &Context,
+    claim: &PersistentVolumeClaim,
+    owner: Option<&OwnerReference>,
+    size: Option<&Quantity>,
+) -> kube::Result<()> {
+    context.metrics.writes.with_label_values(&["PersistentVolumeClaim"]).inc();
+    let mut patch = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        // Another claim of the same name, made since, is not meant.
+        "metadata": {"name": name(claim), "uid": claim.metadata.uid},
+    });
+    if let Some(owner) = owner {
+        patch["metadata"]["ownerReferences"] = json!([owner]);
+    }
+    if let Some(size) = size {
+        patch["spec"] = json!({"resources": {"requests": {"storage": size}}});
+    }
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    api(context, claim).patch(name(claim), &parameters, &Patch::Apply(&patch)).await?;
+    Ok(())
+}
+
+/// Makes a PodMonitor, or removes it. Gives false when its kind is not installed.
+///
+/// # Errors
+/// What the API server said.
+pub(crate) async fn pod_monitor(
+    context: &Context,
+    object: &DynamicObject,
+    wanted: bool,
+) -> kube::Result<bool> {
+    let kind = object.types.as_ref().and_then(|types| kube::core::GroupVersionKind::try_from(types).ok());
+    let Some(kind) = kind.map(|kind| ApiResource::from_gvk(&kind)) else {
+        return Ok(false);
+    };
+    let namespace = object.metadata.namespace.as_deref().unwrap_or("default");
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let api: Api<DynamicObject> = Api::namespaced_with(context.kube.clone(), namespace, &kind);
+    let answer = if wanted {
+        context.metrics.writes.with_label_values(&[kind.kind.as_str()]).inc();
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        api.patch(name, &parameters, &Patch::Apply(object)).await.map(|_| true)
+    } else {
+        match api.get_opt(name).await? {
+            None => return Ok(true),
+            Some(there) => {
+                context.metrics.writes.with_label_values(&[kind.kind.as_str()]).inc();
+                let preconditions = Preconditions { uid: there.metadata.uid, resource_version: None };
+                let parameters =
+                    DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+                api.delete(name, &parameters).await.map(|_| true)
+            }
+        }
+    };
+    match answer {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        other => other,
     }
 }

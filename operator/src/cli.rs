@@ -33,7 +33,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Run {
     /// Namespaces to watch, separated by commas; without it all
-    #[arg(long, env = "GREGOR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, env = "WATCH_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
     namespaces: Vec<String>,
 
     /// The image of brokers whose Cluster names none: the operator's own holds the broker too
@@ -41,23 +41,23 @@ struct Run {
     image: String,
 
     /// Where /metrics, /livez and /readyz are served
-    #[arg(long, env = "GREGOR_HTTP", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "HTTP_LISTEN", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
     http: SocketAddr,
 
     /// Name of the Lease that the acting operator holds
-    #[arg(long, env = "GREGOR_LEASE_NAME", value_name = "NAME", default_value = "gregor-operator")]
+    #[arg(long, env = "LEASE_NAME", value_name = "NAME", default_value = "gregor-operator")]
     lease_name: String,
 
     /// Namespace of the Lease: the operator's own
-    #[arg(long, env = "GREGOR_LEASE_NAMESPACE", value_name = "NAME", default_value = "default")]
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", default_value = "default")]
     lease_namespace: String,
 
     /// Name of this process, shown in the Lease and in Events, of which no two may be alike; by default the host's, which in a pod is the pod's
-    #[arg(long, env = "GREGOR_IDENTITY", value_name = "NAME")]
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
     identity: Option<String>,
 
     /// How much is logged: error, warn, info, debug or trace, also by module, as info,kube=debug
-    #[arg(long, env = "GREGOR_LOG", value_name = "LEVEL", default_value = "info")]
+    #[arg(long, env = "RUST_LOG", value_name = "LEVEL", default_value = "info")]
     log: String,
 }
 

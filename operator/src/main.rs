@@ -3,8 +3,6 @@
 //! `run` starts one controller for each kind; `crds` prints the definitions of the kinds. Everything that the
 //! operator knows it derives from the API server and from the brokers, so that it may be killed at any moment.
 
-#![allow(dead_code, reason = "the controllers take these parts into use one by one")]
-
 mod apply;
 mod backoff;
 mod cli;

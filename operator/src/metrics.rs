@@ -7,9 +7,9 @@ use prometheus::{
 /// The operator's series. All begin with `gregor_operator_`.
 pub(crate) struct Metrics {
     registry: Registry,
-    /// `gregor_operator_reconciliations_total{kind,result}`: turns that ended, result `ok` or `error`.
-    pub(crate) reconciliations: IntCounterVec,
-    /// `gregor_operator_reconcile_seconds{kind}`: how long a turn took.
+    /// `gregor_operator_reconciles_total{kind,result}`: turns that ended, result `ok` or `error`.
+    pub(crate) reconciles: IntCounterVec,
+    /// `gregor_operator_reconcile_duration_seconds{kind}`: how long a turn took.
     pub(crate) reconcile_seconds: HistogramVec,
     /// `gregor_operator_writes_total{kind}`: requests that changed an object of the API server.
     pub(crate) writes: IntCounterVec,
@@ -33,14 +33,14 @@ impl Metrics {
             |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let metrics = Self {
             registry: Registry::new(),
-            reconciliations: counter(
-                "gregor_operator_reconciliations_total",
+            reconciles: counter(
+                "gregor_operator_reconciles_total",
                 "Turns of the reconcilers that ended, by kind and result.",
                 &["kind", "result"],
             )?,
             reconcile_seconds: HistogramVec::new(
                 HistogramOpts::new(
-                    "gregor_operator_reconcile_seconds",
+                    "gregor_operator_reconcile_duration_seconds",
                     "How long a turn of a reconciler took.",
                 )
                 .buckets(vec![0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
@@ -66,7 +66,7 @@ impl Metrics {
                 "1 while this process acts, 0 while it stands by.",
             )?,
         };
-        metrics.registry.register(Box::new(metrics.reconciliations.clone()))?;
+        metrics.registry.register(Box::new(metrics.reconciles.clone()))?;
         metrics.registry.register(Box::new(metrics.reconcile_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.writes.clone()))?;
         metrics.registry.register(Box::new(metrics.admin_requests.clone()))?;
@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn series_have_names_and_labels() {
         let metrics = Metrics::new().unwrap();
-        metrics.reconciliations.with_label_values(&["Cluster", "ok"]).inc();
+        metrics.reconciles.with_label_values(&["Cluster", "ok"]).inc();
         let text = metrics.text().unwrap();
         assert!(
-            text.contains("gregor_operator_reconciliations_total{kind=\"Cluster\",result=\"ok\"} 1"),
+            text.contains("gregor_operator_reconciles_total{kind=\"Cluster\",result=\"ok\"} 1"),
             "{text}"
         );
         assert!(text.contains("gregor_operator_leader 0"), "{text}");

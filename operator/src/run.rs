@@ -113,7 +113,14 @@ fn start(
         stopping: stopping.clone(),
     });
     controllers.spawn(crate::cluster::run(Arc::clone(&context), watches));
-    controllers.spawn(crate::topic::run(context));
+    controllers.spawn(async move {
+        // The controller of Clusters polls these watches. Their end is the operator's.
+        let complete = context.clusters.wait_until_ready().await.is_ok()
+            && context.pods.wait_until_ready().await.is_ok();
+        if complete {
+            crate::topic::run(context).await;
+        }
+    });
 }
 
 /// Waits until the definitions are there and hold what this operator writes.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _, future};
+use futures::{Stream, StreamExt as _, future, stream};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, watcher};
@@ -32,11 +32,16 @@ where
 {
     let (store, writer) = reflector::store();
     let (health, metrics, name) = (Arc::clone(health), Arc::clone(metrics), name.to_owned());
-    health.beat(&name);
-    let stream = watcher(api, config)
-        .modify(|object| object.meta_mut().managed_fields = None)
+    let mut events = Box::pin(watcher(api, config));
+    let beats = name.clone();
+    // Bookmarks are no events: that the connection brought something shows in that the watch is polled.
+    let events = stream::poll_fn(move |task| {
+        health.beat(&beats);
+        events.as_mut().poll_next(task)
+    });
+    let stream = events
+        .modify(|object: &mut K| object.meta_mut().managed_fields = None)
         .inspect(move |event| {
-            health.beat(&name);
             if let Err(error) = event {
                 metrics.watch_errors.with_label_values(&[name.as_str()]).inc();
                 tracing::warn!("watch {name}: {error}");

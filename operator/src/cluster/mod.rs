@@ -1,21 +1,55 @@
 //! The reconciler of Clusters: the objects that brokers need, one careful step at a time.
+//!
+//! `observe` gathers what is there, `validate` makes of a spec what shall be, `config` and `plan` decide, `build` makes
+//! objects, `apply` and `volumes` write them, `status` tells; `turn` holds them together. All but `apply`, `volumes`,
+//! `broker` and `turn` are pure.
+//!
+//! A Cluster has no finalizer: its objects go by their owner references, with an operator or without.
 
+mod apply;
+mod broker;
+mod build;
+mod config;
 mod names;
+mod observe;
+mod plan;
+mod status;
+mod turn;
+mod validate;
+mod volumes;
 
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::reflector::Store;
-use kube::runtime::watcher;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt as _, predicates, watcher};
+use kube::{Resource, ResourceExt as _};
 use operator_api::Cluster;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 
+use crate::backoff;
 use crate::context::{Context, Scope};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use apply::{Error, Written};
+use observe::Stores;
+use turn::Turns;
 
 pub(crate) use names::addresses;
+
+/// How many Clusters have their turn at a time.
+const CONCURRENCY: u16 = 8;
+/// Events that come together make one turn.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// How many events of objects may wait to become turns; then their watches wait.
+const TRIGGERS_MAX: usize = 1024;
 
 type Objects<K> = Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
 
@@ -44,21 +78,142 @@ pub(crate) fn watches(
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
 ) -> Watches {
-    let label = names::CLUSTER_LABEL;
     let (clusters, clusters_stream) =
         crate::watch::watch(scope.api(kube), watcher::Config::default(), "Cluster", health, metrics);
-    let (pods, pods_stream) = crate::watch::watch(
-        scope.api(kube),
-        watcher::Config::default().labels(label),
-        "Pod",
-        health,
-        metrics,
-    );
+    let (pods, pods_stream) = crate::watch::watch(scope.api(kube), of_clusters(), "Pod", health, metrics);
     Watches { clusters: (clusters, Box::pin(clusters_stream)), pods: (pods, Box::pin(pods_stream)) }
+}
+
+/// Only objects that belong to a Cluster.
+fn of_clusters() -> watcher::Config {
+    watcher::Config::default().labels(names::CLUSTER_LABEL)
 }
 
 /// Runs the controller of Clusters of one scope until the operator stops.
 pub(crate) async fn run(context: Arc<Context>, watches: Watches) {
-    drop(watches);
-    context.stopped().await;
+    let (sender, mut triggers) = mpsc::channel(TRIGGERS_MAX);
+    let Watches { clusters: (clusters, clusters_stream), pods: (pods, pods_stream) } = watches;
+    forward(pods_stream, sender.clone());
+    let stores = Stores {
+        pods,
+        stateful_sets: watch(&context, &sender),
+        services: watch(&context, &sender),
+        config_maps: watch(&context, &sender),
+        budgets: watch(&context, &sender),
+        claims: watch(&context, &sender),
+    };
+    if !complete(&stores).await {
+        return;
+    }
+    let turns = Arc::new(Turns { context: Arc::clone(&context), stores, written: Written::default() });
+    // A change of the status is this operator's own.
+    let interesting = predicates::generation.combine(predicates::annotations);
+    let clusters_stream = clusters_stream.predicate_filter(interesting, PredicateConfig::default());
+    let triggers = futures::stream::poll_fn(move |task| triggers.poll_recv(task));
+    Controller::for_stream(clusters_stream, clusters)
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .reconcile_on(triggers)
+        .graceful_shutdown_on(context.stopped())
+        .run(reconcile, failed, turns)
+        .for_each(async |result| {
+            if let Err(error) = result {
+                tracing::debug!("controller of Clusters: {error}");
+            }
+        })
+        .await;
+}
+
+/// Watches a kind whose objects belong to Clusters; each event is a trigger for its Cluster.
+fn watch<K>(context: &Context, sender: &mpsc::Sender<ObjectRef<Cluster>>) -> Store<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash,
+{
+    let (store, stream) = crate::watch::watch(
+        context.scope.api(&context.kube),
+        of_clusters(),
+        K::kind(&()).as_ref(),
+        &context.health,
+        &context.metrics,
+    );
+    forward(stream, sender.clone());
+    store
+}
+
+/// Polls a watch by itself, so that a busy controller does not keep its store from being filled.
+fn forward<K>(
+    stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+    sender: mpsc::Sender<ObjectRef<Cluster>>,
+) where
+    K: Resource<DynamicType = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(event) = stream.next().await {
+            let Ok(object) = event else { continue };
+            let (Some(cluster), Some(namespace)) =
+                (object.labels().get(names::CLUSTER_LABEL), object.namespace())
+            else {
+                continue;
+            };
+            // The controller ended, and so does this.
+            if sender.send(ObjectRef::new(cluster).within(&namespace)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Waits until every store has all that there is: a half-filled one would look like loss.
+async fn complete(stores: &Stores) -> bool {
+    stores.pods.wait_until_ready().await.is_ok()
+        && stores.stateful_sets.wait_until_ready().await.is_ok()
+        && stores.services.wait_until_ready().await.is_ok()
+        && stores.config_maps.wait_until_ready().await.is_ok()
+        && stores.budgets.wait_until_ready().await.is_ok()
+        && stores.claims.wait_until_ready().await.is_ok()
+}
+
+async fn reconcile(cluster: Arc<Cluster>, turns: Arc<Turns>) -> Result<Action, Error> {
+    let started = Instant::now();
+    let result = turns.take(&cluster).await;
+    let metrics = &turns.context.metrics;
+    metrics.reconcile_seconds.with_label_values(&["Cluster"]).observe(started.elapsed().as_secs_f64());
+    let word = if result.is_ok() { "ok" } else { "error" };
+    metrics.reconciles.with_label_values(&["Cluster", word]).inc();
+    if result.is_ok() {
+        turns.context.failures.forget(&backoff::key(cluster.as_ref()));
+    }
+    count(&turns.context);
+    result
+}
+
+fn failed(cluster: Arc<Cluster>, error: &Error, turns: Arc<Turns>) -> Action {
+    let wait = turns.context.failures.failed(&backoff::key(cluster.as_ref()));
+    tracing::warn!(
+        namespace = cluster.namespace(),
+        name = cluster.name_any(),
+        "reconcile Cluster: {error}; again in {} s",
+        wait.as_secs()
+    );
+    Action::requeue(wait)
+}
+
+/// Counts Clusters by what their condition Ready says.
+fn count(context: &Context) {
+    let clusters = context.clusters.state();
+    for status in ["True", "False", "Unknown"] {
+        let number = clusters
+            .iter()
+            .filter(|cluster| {
+                let conditions =
+                    cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+                let ready = crate::condition::find(conditions, operator_api::condition::READY);
+                ready.map_or("Unknown", |ready| ready.status.as_str()) == status
+            })
+            .count();
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        context.metrics.resources.with_label_values(&["Cluster", status]).set(number);
+    }
 }
