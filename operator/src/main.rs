@@ -3,6 +3,8 @@
 //! `run` starts one controller for each kind; `crds` prints the definitions of the kinds. Everything that the
 //! operator knows it derives from the API server and from the brokers, so that it may be killed at any moment.
 
+#![allow(dead_code, reason = "the reconciler of Topics takes the rest into use")]
+
 mod apply;
 mod backoff;
 mod cli;

@@ -97,7 +97,10 @@ pub(super) fn change(
         Running::Silent => return Ok(Change::Unknown),
         Running::Answers(keys) => keys,
     };
-    if let Some(key) = changed.iter().find(|key| wanted.contains_key(**key) && !owned.contains(key.as_str()) && is_unknown(key, keys)) {
+    if let Some(key) = changed
+        .iter()
+        .find(|key| wanted.contains_key(**key) && !owned.contains(key.as_str()) && is_unknown(key, keys))
+    {
         return Err(Refusal {
             reason: INVALID_SPEC,
             message: format!(
@@ -178,16 +181,16 @@ pub(super) fn alterations(
                     alter(false, Some(value));
                 }
             }
-            // The file that the broker started with has another value than the default: that is set over it.
-            None => match (key.layer(layer::FILE), key.layer(layer::DEFAULT)) {
-                (Some(file), Some(default)) if !is_same(file, default) => {
-                    if key.layer(layer::ALL_BROKERS) != Some(default) {
-                        alter(false, Some(default));
-                    }
+            // Where the file that the broker started with has another value than the default, that is set over it.
+            None => {
+                let over = match (key.layer(layer::FILE), key.layer(layer::DEFAULT)) {
+                    (Some(file), Some(default)) if !is_same(file, default) => Some(default),
+                    _ => None,
+                };
+                if is_set(layer::ALL_BROKERS) != over.is_some() || key.layer(layer::ALL_BROKERS) != over {
+                    alter(false, over);
                 }
-                _ if is_set(layer::ALL_BROKERS) => alter(false, None),
-                _ => {}
-            },
+            }
         }
     }
     alterations
