@@ -1,24 +1,20 @@
 //! The partitions that this broker hosts follow the metadata image: logs are made, opened, reconfigured
 //! and deleted as topics come, change and go.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use machines::image::{MetadataImage, TopicImage};
-use protocol::id::{PartitionIndex, TopicId, TopicPartition};
+use protocol::id::{PartitionIndex, TopicPartition};
 use storage::{Directory, Left, remove_files, remove_folder};
 
-use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
+use crate::effects::{Effects, Now};
 use crate::metadata::Changes;
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::recovery::Abandoned;
 use crate::table::{HostedTopic, Table};
 use crate::topic_settings::TopicSettings;
-
-/// The metadata log's folder lies among the partitions'.
-const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Folders and files that were renamed for deletion.
 #[derive(Debug)]
@@ -69,11 +65,12 @@ impl Node {
             // Defaults of every topic may have changed.
             topics.extend(image.topics().map(|topic| topic.id));
         }
-        for id in &topics {
-            match image.topic_by_id(*id) {
-                Some(topic) => self.host(now, image, topic, &mut table, effects),
-                None => self.unhost(*id, &mut table, effects),
-            }
+        // Deletions first: a topic that is new may have the name of one that is gone.
+        for topic in changes.deleted.values() {
+            self.unhost(topic, &mut table, effects);
+        }
+        for topic in topics.iter().filter_map(|id| image.topic_by_id(*id)) {
+            self.host(now, image, topic, &mut table, effects);
         }
         self.show(table, Arc::clone(image));
     }
@@ -128,14 +125,19 @@ impl Node {
             return partition;
         }
         let opened = match self.left_behind(&name, topic.id, effects) {
-            Some(Left::Clean(_)) => {
+            Ok(Some(Left::Clean(_))) => {
                 directory.open_log(&name, settings.log.clone(), now.wall).map(|(log, _)| log)
             }
-            Some(Left::Unclean(_)) => {
+            Ok(Some(Left::Unclean(_))) => {
                 self.recover(now, &partition, effects);
                 return partition;
             }
-            None => directory.create_log(&name, topic.id, settings.log.clone(), now.wall),
+            Ok(None) => directory.create_log(&name, topic.id, settings.log.clone(), now.wall),
+            // Nothing is made in the place of what may be this partition's log.
+            Err(error) => {
+                effects.notices.push(format!("{name} is offline, its files are left as they are: {error}"));
+                return partition;
+            }
         };
         match opened {
             Ok(log) => partition.opened(log),
@@ -144,24 +146,9 @@ impl Node {
         partition
     }
 
-    /// What a folder holds of this topic's partition; one of another topic is put aside first.
-    fn left_behind(&self, name: &TopicPartition, id: TopicId, effects: &mut Effects) -> Option<Left> {
-        let left = match self.directory().left(name) {
-            Ok(left) => left?,
-            // Its metadata cannot be read, so it cannot be told whose records it holds.
-            Err(_) => Left::Unclean(TopicId::ZERO),
-        };
-        let (Left::Clean(owner) | Left::Unclean(owner)) = left;
-        if owner == id {
-            return Some(left);
-        }
-        self.put_aside([name.clone()], Vec::new(), effects);
-        None
-    }
-
     /// A topic is gone: its logs are closed, renamed and removed.
-    fn unhost(&self, id: TopicId, table: &mut Table, effects: &mut Effects) {
-        let Some(topic) = table.remove(id) else { return };
+    fn unhost(&self, deleted: &TopicImage, table: &mut Table, effects: &mut Effects) {
+        let Some(topic) = table.remove(deleted.id) else { return self.delete_left(deleted, effects) };
         let directory = self.directory();
         let mut folders = Vec::new();
         for partition in topic.partitions.iter().flatten() {
@@ -169,7 +156,7 @@ impl Node {
             let abandoned = self.recovery_queue().abandon(partition);
             let renamed = match (partition.close(effects), abandoned) {
                 (Some(mut log), _) => directory.delete_log(&partition.name(), &mut log, self.random_uuid()),
-                (None, Abandoned::Waiting) => directory.delete_stray(&partition.name(), self.random_uuid()),
+                (None, Abandoned::Waiting) => directory.delete_left(&partition.name(), self.random_uuid()),
                 (None, Abandoned::Unknown | Abandoned::Running) => continue,
             };
             match renamed {
@@ -177,50 +164,6 @@ impl Node {
                 Err(error) => self.directory_failed(&error, effects),
             }
         }
-        if !folders.is_empty() {
-            let removal = Removal::folders(directory, folders);
-            effects.jobs.push((Ticket(TicketKind::Nobody), Job::Remove(Arc::new(removal))));
-        }
-    }
-
-    /// Folders of partitions that the image does not have, or has under another topic id: strays, which are removed
-    /// before they could be taken for a new topic's log (KAFKA-14616).
-    pub(crate) fn remove_strays(&self, image: &MetadataImage, effects: &mut Effects) {
-        let directory = self.directory();
-        let hosted: BTreeSet<TopicPartition> = image
-            .topics()
-            .flat_map(|topic| {
-                topic
-                    .partitions()
-                    .map(|(partition, _)| TopicPartition { topic: topic.name.to_string(), partition })
-            })
-            .collect();
-        let strays: Vec<_> = directory
-            .partitions()
-            .into_iter()
-            .filter(|name| !hosted.contains(name) && name.topic != METADATA_TOPIC)
-            .collect();
-        self.put_aside(strays, directory.leftovers().to_vec(), effects);
-    }
-
-    /// Renames folders that belong to no topic any more, and removes them and the `leftovers` by a job.
-    pub(crate) fn put_aside(
-        &self,
-        strays: impl IntoIterator<Item = TopicPartition>,
-        leftovers: Vec<PathBuf>,
-        effects: &mut Effects,
-    ) {
-        let directory = self.directory();
-        let mut folders = leftovers;
-        for stray in strays {
-            match directory.delete_stray(&stray, self.random_uuid()) {
-                Ok(folder) => folders.push(folder),
-                Err(error) => self.directory_failed(&error, effects),
-            }
-        }
-        if !folders.is_empty() {
-            let removal = Removal::folders(directory, folders);
-            effects.jobs.push((Ticket(TicketKind::Nobody), Job::Remove(Arc::new(removal))));
-        }
+        self.remove_folders(folders, effects);
     }
 }

@@ -24,6 +24,7 @@ mod recovery;
 mod room;
 mod session;
 mod settle;
+mod strays;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -213,7 +213,8 @@ impl Node {
         match finished {
             Finished::Wanted => self.begin(now, &partition, effects),
             Finished::Abandoned(successor) => {
-                self.put_aside([partition.name()], Vec::new(), effects);
+                let deleted = self.delete_folder(&partition.name(), effects);
+                self.remove_folders(deleted.into_iter().collect(), effects);
                 if let Some(successor) = successor {
                     self.create_for(now, &successor, effects);
                     self.begin(now, &successor, effects);

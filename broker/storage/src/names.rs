@@ -16,6 +16,8 @@ pub(crate) const SNAPSHOT: &str = ".snapshot";
 pub(crate) const DELETED: &str = ".deleted";
 /// Ends the name of a partition's folder that waits for its removal.
 pub(crate) const DELETE_FOLDER: &str = "-delete";
+/// Ends the name of a partition's folder that belongs to no topic, and is kept.
+pub(crate) const STRAY_FOLDER: &str = "-stray";
 
 pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
@@ -72,6 +74,7 @@ mod tests {
         assert_eq!((partition.topic.as_str(), partition.partition.0), ("my-topic", 7));
         assert_eq!(partition.to_string(), "my-topic-7");
         assert_eq!(parse_folder("topic-0.af12-delete"), None);
+        assert_eq!(parse_folder("topic-0.af12-stray"), None);
         assert_eq!(parse_folder("lost+found"), None);
     }
 }

@@ -1,9 +1,9 @@
 //! Replaying what is committed: into the image, then into the partitions that are hosted here, then the replies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use machines::image::{Change, MetadataImage};
+use machines::image::{Change, MetadataImage, TopicImage};
 use machines::quorum::{Entry, Payload, batch, snapshot};
 use protocol::id::TopicId;
 use protocol::records::BatchHeader;
@@ -16,8 +16,10 @@ use crate::node::Node;
 /// What changed, for those who follow the image.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// Topics of which a partition or the configuration changed, or that are gone.
+    /// Topics of which a partition or the configuration changed.
     pub(crate) topics: BTreeSet<TopicId>,
+    /// Topics that are gone.
+    pub(crate) deleted: BTreeMap<TopicId, Arc<TopicImage>>,
     /// Configuration of brokers changed, which every topic may take defaults from.
     pub(crate) brokers_configured: bool,
 }
@@ -101,7 +103,7 @@ impl Changes {
                 self.topics.insert(id);
             }
             Change::TopicDeleted(topic) => {
-                self.topics.insert(topic.id);
+                self.deleted.insert(topic.id, topic);
             }
             Change::Config(resource, _) if resource.resource_type == Topic => {
                 self.topics.extend(image.topic(&resource.name).map(|topic| topic.id));

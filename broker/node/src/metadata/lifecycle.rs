@@ -44,7 +44,7 @@ impl Node {
         assert!(state.appended.is_empty(), "a controller begins with an image of all that is in the log");
         state.controller = Some(Controller::new(MetadataImage::clone(image)));
         drop(state);
-        self.remove_strays(image, effects);
+        self.put_strays_aside(image, effects);
         let min_insync_replicas = usize::try_from(self.config().min_insync_replicas).unwrap_or(1);
         let bootstrap = |controller: &Controller, _: &_| {
             let is_new = controller.image().features().len() == 0;
