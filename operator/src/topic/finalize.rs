@@ -46,7 +46,8 @@ pub(super) async fn finalize(topic: &Topic, state: &Topics) -> Result<Action, Er
     }
     let addresses = state.context.addresses(&cluster);
     if addresses.is_empty() {
-        let message = format!("Cluster {} has no broker that runs, so the topic cannot be deleted", cluster.name_any());
+        let message =
+            format!("Cluster {} has no broker that runs, so the topic cannot be deleted", cluster.name_any());
         return hold(topic, state, Verdict::not_ready(reason::BROKER_UNREACHABLE, message)).await;
     }
     match delete(topic, state, &cluster, addresses).await {

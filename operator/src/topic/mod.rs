@@ -55,8 +55,13 @@ pub(crate) async fn run(context: Arc<Context>) {
     let everything = watcher::Config::default;
     let (topics, touched) =
         crate::watch::watch(context.scope.api(&context.kube), everything(), "Topic", health, metrics);
-    let (clusters, cluster_touched) =
-        crate::watch::watch(context.scope.api(&context.kube), everything(), "Cluster of Topics", health, metrics);
+    let (clusters, cluster_touched) = crate::watch::watch(
+        context.scope.api(&context.kube),
+        everything(),
+        "Cluster of Topics",
+        health,
+        metrics,
+    );
     let state = Arc::new(Topics {
         context: Arc::clone(&context),
         clusters,
@@ -155,7 +160,8 @@ async fn tell(
 
 /// [`RESYNC`] and up to half of it more, by the object's name: no randomness is needed to spread them.
 fn spread(topic: &Topic) -> Duration {
-    let sum = topic.uid().unwrap_or_default().bytes().fold(0_u32, |sum, byte| sum * 31 % 1009 + u32::from(byte));
+    let sum =
+        topic.uid().unwrap_or_default().bytes().fold(0_u32, |sum, byte| sum * 31 % 1009 + u32::from(byte));
     RESYNC + RESYNC.mul_f64(f64::from(sum % 1000) / 2000.0)
 }
 

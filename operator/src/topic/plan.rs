@@ -115,8 +115,7 @@ mod tests {
     use super::*;
 
     fn found(partitions: i32, config: &BTreeMap<String, String>) -> Found {
-        let description =
-            TopicDescription { id: Uuid([7; 16]), partitions, replication_factor: 1 };
+        let description = TopicDescription { id: Uuid([7; 16]), partitions, replication_factor: 1 };
         Found { description, config: config.clone() }
     }
 
@@ -134,8 +133,9 @@ mod tests {
     }
 
     fn settings() -> impl Strategy<Value = BTreeMap<String, String>> {
-        let keys = ["retention.ms", "segment.ms", "cleanup.policy", THROTTLED[0]];
-        proptest::collection::btree_map(proptest::sample::select(&keys).prop_map(str::to_owned), "[0-3]", 0..4)
+        const KEYS: &[&str] = &["retention.ms", "segment.ms", "cleanup.policy", THROTTLED[0]];
+        let keys = proptest::sample::select(KEYS).prop_map(str::to_owned);
+        proptest::collection::btree_map(keys, "[0-3]", 0..4)
     }
 
     proptest! {
@@ -181,7 +181,10 @@ mod tests {
         spec.adoption_policy = AdoptionPolicy::Never;
         assert_eq!(plan("t", &spec, None, false, Some(&topic)), Plan::RefuseAdoption);
         let own = plan("t", &spec, None, true, Some(&topic));
-        assert!(matches!(own, Plan::Change { adopted: false, .. }), "an operator died while it made the topic");
+        assert!(
+            matches!(own, Plan::Change { adopted: false, .. }),
+            "an operator died while it made the topic"
+        );
         let own = plan("t", &spec, Some(&known(&topic)), false, Some(&topic));
         assert!(matches!(own, Plan::Change { adopted: false, .. }));
     }
