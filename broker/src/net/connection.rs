@@ -5,18 +5,24 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use node::metrics::Shard;
 use node::{Effects, Next, Output as Taken, Session, Wake};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::buffer::Buffer;
 use super::idle::Idle;
 use super::memory::{RequestMemory, Share};
 use super::output::Output;
 use crate::shell::Shell;
+
+/// How long a peer that sends no more may wait for what it asked before. Nobody waits longer for a reply that cannot be
+/// told from one to a peer that is gone.
+const FINISH_WAIT: Duration = Duration::from_secs(1);
 
 /// Rouses a connection's task when another core answered one of its requests.
 struct Bell(Notify);
@@ -64,6 +70,8 @@ pub(crate) struct Connection {
     share: Share,
     idle: Idle,
     next: Next,
+    /// Set when the peer was found to send no more while requests wait.
+    finish_by: Option<Instant>,
 }
 
 impl Drop for Connection {
@@ -96,6 +104,7 @@ impl Connection {
             share: Share::default(),
             idle,
             next: Next::Read { frame_bytes: None },
+            finish_by: None,
         }
     }
 
@@ -167,10 +176,23 @@ impl Connection {
     /// Waits for the next thing to do. Reading pauses while replies do not fit into the socket, while a request has to
     /// wait for earlier ones, and while requests take too much memory.
     async fn event(&mut self) -> io::Result<Event> {
-        let Self { shell, stream, bell, buffer, output, share, idle, next, .. } = self;
+        let Self { shell, stream, bell, buffer, output, share, idle, next, finish_by, .. } = self;
         let memory = &shell.request_memory;
         share.hold(memory, buffer.held_bytes() as u64);
         let mut roused = pin!(bell.0.notified());
+        if output.is_empty() && *next == Next::Wait {
+            let mut departed = pin!(departure(stream, finish_by));
+            return poll_fn(move |context| {
+                if roused.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Ok(Event::Roused));
+                }
+                match departed.as_mut().poll(context) {
+                    Poll::Pending => idle.poll(context).map(|()| Ok(Event::Idle)),
+                    departed => departed,
+                }
+            })
+            .await;
+        }
         let mut freed = pin!(None);
         poll_fn(move |context| {
             if roused.as_mut().poll(context).is_ready() {
@@ -219,6 +241,25 @@ fn may_read(
     buffer.release();
     share.hold(memory, buffer.held_bytes() as u64);
     memory.may_begin()
+}
+
+/// Waits until the peer is gone, or sends no more and had its time. Nothing is read: what it sent before comes first,
+/// such as the last records of a producer that closes and wants no acknowledgement.
+async fn departure(stream: &TcpStream, finish_by: &mut Option<Instant>) -> io::Result<Event> {
+    let finish_by = match finish_by {
+        Some(finish_by) => *finish_by,
+        None => {
+            // This interest is answered by the end of the peer's stream and by urgent data, of which no socket here is
+            // told: unlike that in reading, it sleeps while bytes lie ready.
+            stream.ready(Interest::PRIORITY).await?;
+            *finish_by.insert(Instant::now() + FINISH_WAIT)
+        }
+    };
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    tokio::time::sleep_until(finish_by).await;
+    Ok(Event::Ended)
 }
 
 fn poll_receive(

@@ -79,6 +79,10 @@ impl Listener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "set TCP_NODELAY");
         }
+        // A peer whose machine is gone says nothing: the kernel asks for it.
+        if let Err(error) = rustix::net::sockopt::set_socket_keepalive(&stream, true) {
+            tracing::debug!(%peer, %error, "set SO_KEEPALIVE");
+        }
         let mut connection = Connection::new(Arc::clone(&self.shell), self.number, stream);
         let shell = Arc::clone(&self.shell);
         self.shell.spawn_connection(async move {

@@ -6,6 +6,8 @@ mod idle;
 mod listener;
 mod memory;
 mod output;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use listener::{Listener, Open};
 pub(crate) use memory::RequestMemory;
