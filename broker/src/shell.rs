@@ -124,6 +124,11 @@ impl Shell {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
     fn timer(&self, ticket: &Ticket) {
         let mut effects = Effects::default();
         self.node.timer(self.clock.now(), ticket, &mut effects);

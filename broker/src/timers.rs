@@ -1,4 +1,8 @@
 //! Timers of the core: one thread that sleeps until the nearest deadline and hands its ticket back.
+//!
+//! Nobody takes a timer back: most requests are answered long before their deadline. Tickets that nobody waits for are
+//! swept out whenever they may be half of all, so that what is kept follows the requests that wait, not their number
+//! in a timeout.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,8 +26,13 @@ struct State {
     heap: BinaryHeap<Reverse<Entry>>,
     /// Breaks ties, so that equal deadlines fire in the order in which they were set.
     next: u64,
+    /// So many entries make the next sweep worth its while: twice those that the last one left.
+    sweep_at: usize,
     stopped: bool,
 }
+
+/// Fewer entries are never swept: they take some 100 KiB.
+const SWEPT_ENTRIES_MIN: usize = 1024;
 
 struct Entry {
     deadline: Monotonic,
@@ -63,6 +72,7 @@ impl Timers {
             state.next += 1;
             state.heap.push(Reverse(Entry { deadline, order, ticket }));
         }
+        state.sweep();
         drop(state);
         if sooner {
             self.changed.notify_one();
@@ -87,11 +97,40 @@ impl Timers {
                 self.changed.wait_until(&mut state, until);
                 continue;
             }
-            if let Some(Reverse(entry)) = state.heap.pop() {
+            if let Some(Reverse(entry)) = state.heap.pop()
+                && !entry.ticket.is_stale()
+            {
                 drop(state);
                 fire(entry.ticket);
                 state = self.state.lock();
             }
         }
+    }
+
+    /// All entries, and those that somebody waits for.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        let live = state.heap.iter().filter(|Reverse(entry)| !entry.ticket.is_stale()).count();
+        (state.heap.len(), live)
+    }
+
+    /// The farthest deadline.
+    #[cfg(test)]
+    pub(crate) fn latest(&self) -> Option<Monotonic> {
+        self.state.lock().heap.iter().map(|Reverse(entry)| entry.deadline).max()
+    }
+}
+
+impl State {
+    /// Drops entries that nobody waits for, once there are twice as many as the last sweep left: each entry pays for
+    /// the look at one other.
+    fn sweep(&mut self) {
+        if self.heap.len() < self.sweep_at.max(SWEPT_ENTRIES_MIN) {
+            return;
+        }
+        self.heap.retain(|Reverse(entry)| !entry.ticket.is_stale());
+        self.sweep_at = 2 * self.heap.len();
+        self.heap.shrink_to(self.sweep_at.max(SWEPT_ENTRIES_MIN));
     }
 }

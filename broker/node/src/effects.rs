@@ -74,6 +74,18 @@ pub enum Reply {
 #[derive(Debug, Clone)]
 pub struct Ticket(pub(crate) TicketKind);
 
+impl Ticket {
+    /// Whether nobody waits for this any more, so that handing it back has no effect.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        match &self.0 {
+            TicketKind::Fetch(fetch) => fetch.strong_count() == 0,
+            TicketKind::Produce(produce) => produce.strong_count() == 0,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum TicketKind {
     /// A Fetch whose wait ends.

@@ -1,6 +1,7 @@
 //! Fetch (1): resolves what is wanted; [`crate::fetch_work`] runs it, at once or when records arrive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use machines::fetch_session::{
     Answer, Asked, FINAL_EPOCH, FetchContext, FetchStart, NO_SESSION, PartitionKey, SessionTopic,
@@ -25,6 +26,9 @@ use crate::table::{HostedTopic, Table};
 const READ_COMMITTED: i8 = 1;
 /// Topics are named by id from this version on (KIP-516).
 const TOPIC_IDS_FROM: i16 = 13;
+/// No Fetch waits longer, whatever it asks for: an answer without records is an answer, and a client that is gone
+/// without a word holds its memory no longer. Consumers ask for half a second (fetch.max.wait.ms).
+const WAIT_MAX: Duration = Duration::from_secs(300);
 /// Fetch sessions exist from this version on (KIP-227).
 const SESSIONS_FROM: i16 = 7;
 
@@ -43,7 +47,7 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
         max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).min(limit),
         topics: resolve(&call.node.table(), &context),
     };
-    let deadline = call.now.monotonic.plus(millis(request.max_wait_ms));
+    let deadline = call.now.monotonic.plus(millis(request.max_wait_ms).min(WAIT_MAX));
     let fetch = ParkedFetch::new(call.session, call.slot, deadline, work, context);
     if let Some(reply) = fetch.run(call.node, call.now, call.effects) {
         return Ok(Handled::Reply(reply));

@@ -1,6 +1,7 @@
 //! Connections as clients meet them: a broker on a temporary folder behind real sockets.
 
 mod peer;
+mod timers;
 mod waits;
 
 use std::net::SocketAddr;
