@@ -14,12 +14,14 @@ use super::rows::{Goal, Load, Metric, paced};
 use super::stats::Series;
 use super::table::Line;
 use super::target::Target;
-use crate::kbench::fetch::read_once;
 use crate::kbench::meter::{Measurement, Span};
-use crate::kbench::produce::{ProduceLoad, produce_until};
+use crate::kbench::produce::{ProduceLoad, Produced, produce_until};
+use crate::kbench::verify::read_whole;
 
 const TOPIC: &str = "cold";
 const PARTITIONS: i32 = 2;
+/// What the consumer asks for at once: Kafka's `max.partition.fetch.bytes`.
+const FETCH_BYTES: i32 = 1 << 20;
 /// What may be left of a dropped file: its open end is written to.
 const RESIDENT_SHARE_MAX: f64 = 0.01;
 
@@ -28,10 +30,23 @@ const RESIDENT_SHARE_MAX: f64 = 0.01;
 pub struct Cold {
     /// Bytes that the consumer reads from the disk.
     pub bytes: u64,
-    /// Rounds of Kafka, then Gregor.
+    /// Rounds of Kafka, Gregor, Kafka again.
     pub rounds: u32,
-    /// The longest window: it ends when the consumer is done.
+    /// The longest window: it ends when the consumer is done, and a consumer that is not done by then fails the
+    /// row.
     pub window_max: Duration,
+}
+
+impl Cold {
+    /// The figures that count: 10 GB.
+    pub fn full() -> Cold {
+        Cold { bytes: 10_000_000_000, rounds: 3, window_max: Duration::from_secs(60) }
+    }
+
+    /// While building: less of it, once.
+    pub fn quick() -> Cold {
+        Cold { bytes: 2_000_000_000, rounds: 1, window_max: Duration::from_secs(30) }
+    }
 }
 
 /// Windows of one server: undisturbed, and with the consumer.
@@ -41,73 +56,101 @@ struct Windows {
     disturbed: Vec<Measurement>,
 }
 
+/// A server with what it was given to keep, which its consumer compares with what it reads.
+struct Filled<'a> {
+    target: &'a Target,
+    held: Produced,
+}
+
 /// Measures both servers.
 pub fn run(servers: &mut Servers, cold: &Cold, journal: &mut Journal) -> Result<Vec<Line>> {
-    let targets: Vec<&Target> =
-        [Some(&servers.kafka), servers.gregor.as_ref()].into_iter().flatten().collect();
-    for target in &targets {
-        fill(target, TOPIC, PARTITIONS, cold.bytes)?;
-        create(target, "beside", PARTITIONS, &[])?;
-    }
-    let mut windows: [Windows; 2] = Default::default();
+    let kafka = prepare(&servers.kafka, cold)?;
+    let gregor = servers.gregor.as_ref().map(|target| prepare(target, cold)).transpose()?;
+    let mut windows: [Windows; 3] = Default::default();
     for _ in 0..cold.rounds {
-        for (target, windows) in targets.iter().zip(&mut windows) {
-            let quiet = load(target, Duration::from_secs(5), &AtomicBool::new(false))?;
-            journal.write("cold quiet", target, &quiet)?;
-            drop_from_cache(&log_files(&target.data())?)?;
-            let disturbed = disturbed(target, cold)?;
-            journal.write("cold disturbed", target, &disturbed)?;
-            eprintln!(
-                "{:>12} {:>7}  p99 ms {:.3} quiet, {:.3} beside a cold consumer",
-                "cold",
-                target.kind.name(),
-                quiet.latency_ms(0.99),
-                disturbed.latency_ms(0.99)
-            );
-            windows.quiet.push(quiet);
-            windows.disturbed.push(disturbed);
+        round(&kafka, cold, &mut windows[0], journal)?;
+        if let Some(gregor) = &gregor {
+            round(gregor, cold, &mut windows[1], journal)?;
         }
+        round(&kafka, cold, &mut windows[2], journal)?;
     }
-    for target in targets {
-        delete(target, TOPIC)?;
-        delete(target, "beside")?;
+    for filled in [Some(kafka), gregor].into_iter().flatten() {
+        delete(filled.target, TOPIC)?;
+        delete(filled.target, "beside")?;
     }
-    let [kafka, gregor] = windows;
-    let line = |title: &str, goal, kafka: &[Measurement], gregor: &[Measurement], base: Series| Line {
-        title: title.to_owned(),
+    Ok(lines(cold, &windows))
+}
+
+fn prepare<'a>(target: &'a Target, cold: &Cold) -> Result<Filled<'a>> {
+    let held = fill(target, TOPIC, PARTITIONS, cold.bytes)?;
+    create(target, "beside", PARTITIONS, &[])?;
+    Ok(Filled { target, held })
+}
+
+/// A window undisturbed, and one beside the consumer.
+fn round(filled: &Filled<'_>, cold: &Cold, windows: &mut Windows, journal: &mut Journal) -> Result<()> {
+    let target = filled.target;
+    let quiet = load(target, Duration::from_secs(5), &AtomicBool::new(false))?;
+    journal.write("cold quiet", target, &quiet)?;
+    drop_from_cache(&log_files(&target.data())?)?;
+    let disturbed = disturbed(filled, cold)?;
+    journal.write("cold disturbed", target, &disturbed)?;
+    eprintln!(
+        "{:>12} {:>7}  p99 ms {:.3} quiet, {:.3} beside a cold consumer for {:.1} s",
+        "cold",
+        target.kind.name(),
+        quiet.latency_ms(0.99),
+        disturbed.latency_ms(0.99),
+        disturbed.seconds
+    );
+    windows.quiet.push(quiet);
+    windows.disturbed.push(disturbed);
+    Ok(())
+}
+
+fn lines(cold: &Cold, windows: &[Windows; 3]) -> Vec<Line> {
+    let line = |name: &str, title: String, goal, of: fn(&Windows) -> &[Measurement], base: Series| Line {
+        name: name.to_owned(),
+        title,
         metric: Metric::P99,
         goal,
-        kafka: Metric::P99.series(kafka),
-        kafka_again: Series::default(),
-        gregor: Metric::P99.series(gregor),
+        kafka: Metric::P99.series(of(&windows[0])),
+        kafka_again: Metric::P99.series(of(&windows[2])),
+        gregor: Metric::P99.series(of(&windows[1])),
         floor: Series::default(),
         base,
     };
-    let quiet = Metric::P99.series(&gregor.quiet);
-    Ok(vec![
-        line("produce 1,000/s, undisturbed", Goal::Shown, &kafka.quiet, &gregor.quiet, Series::default()),
+    let title = format!("produce 1,000/s while a consumer reads {} GB from disk", cold.bytes / 1_000_000_000);
+    let own = Metric::P99.series(&windows[1].quiet);
+    vec![
         line(
-            &format!("produce 1,000/s while a consumer reads {} GB from disk", cold.bytes / 1_000_000_000),
-            Goal::OwnAtMost(2.0),
-            &kafka.disturbed,
-            &gregor.disturbed,
-            quiet,
+            "cold quiet",
+            "produce 1,000/s, undisturbed".to_owned(),
+            Goal::Shown,
+            |windows| &windows.quiet,
+            Series::default(),
         ),
-    ])
+        line("cold", title, Goal::OwnAtMost(2.0), |windows| &windows.disturbed, own),
+    ]
 }
 
-/// The paced load beside a consumer that reads everything once; the window ends with the consumer.
-fn disturbed(target: &Target, cold: &Cold) -> Result<Measurement> {
+/// The paced load beside a consumer that reads everything once; the window ends with the consumer. A consumer
+/// that is not done at the window's end, or reads something else than what was sent, is a failure.
+fn disturbed(filled: &Filled<'_>, cold: &Cold) -> Result<Measurement> {
     let (stop, give_up) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (target, held) = (filled.target, &filled.held);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let read = read_once(&target.address, TOPIC, PARTITIONS, &give_up);
+            let read = read_whole(&target.address, TOPIC, PARTITIONS, FETCH_BYTES, &held.checksums, &give_up);
             stop.store(true, Ordering::Relaxed);
             read
         });
         let window = load(target, cold.window_max, &stop);
         give_up.store(true, Ordering::Relaxed);
-        reader.join().expect("the consumer does not panic")?;
+        let read = reader.join().expect("the consumer does not panic");
+        let read = read.with_context(|| format!("read {} from disk", target.kind.name()))?;
+        let (name, sent) = (target.kind.name(), held.records);
+        ensure!(read == sent, "{name} acknowledged {sent} records of {TOPIC}, {read} can be consumed");
         window
     })
 }

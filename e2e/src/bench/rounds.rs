@@ -1,5 +1,6 @@
 //! Rounds of one row: Kafka, Gregor, Kafka again, the floor, a window each, over and over.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use crate::kbench::wire::Connection;
 const WINDOW_BYTES_MAX: u64 = 2_500_000_000;
 /// What the row `fetch` reads: large enough that no processor cache holds it.
 const FETCHED_BYTES: u64 = 1_500_000_000;
+/// A server that needs longer to be filled is not measured.
+const FILL_MAX: Duration = Duration::from_secs(300);
 const PARTITIONS: i32 = 2;
 
 /// How often and how long.
@@ -31,8 +34,10 @@ const PARTITIONS: i32 = 2;
 pub struct Plan {
     /// Windows of Gregor; Kafka has twice as many.
     pub windows: u32,
-    /// Length of a window.
+    /// Length of a window flat out.
     pub window: Duration,
+    /// Length of a window at a rate: of its few requests a p99 is to be taken.
+    pub paced_window: Duration,
     /// Load before the row's first window of Kafka: its compiler needs it.
     pub kafka_warm_up: Duration,
     /// The same for the others.
@@ -46,7 +51,8 @@ impl Plan {
     pub fn full() -> Plan {
         Plan {
             windows: 7,
-            window: Duration::from_secs(4),
+            window: Duration::from_secs(3),
+            paced_window: Duration::from_secs(5),
             kafka_warm_up: Duration::from_secs(40),
             warm_up: Duration::from_secs(3),
             settle: Duration::from_millis(500),
@@ -57,7 +63,7 @@ impl Plan {
     pub fn quick() -> Plan {
         Plan {
             windows: 3,
-            window: Duration::from_secs(3),
+            paced_window: Duration::from_secs(3),
             kafka_warm_up: Duration::from_secs(8),
             ..Plan::full()
         }
@@ -97,7 +103,7 @@ struct Windows {
 /// Measures one row on all servers.
 pub fn run(row: &Row, servers: &mut Servers, plan: &Plan, journal: &mut Journal) -> Result<Vec<Line>> {
     let mut windows = Windows::default();
-    let mut bench = Bench { row, plan, journal, count: 0 };
+    let mut bench = Bench { row, plan, journal, count: 0, compared: HashSet::new() };
     let with_floor = !matches!(row.load, Load::Deliver { .. });
     for target in [Some(&servers.kafka), servers.gregor.as_ref(), Some(&servers.floor)].into_iter().flatten()
     {
@@ -128,7 +134,8 @@ pub fn run(row: &Row, servers: &mut Servers, plan: &Plan, journal: &mut Journal)
 }
 
 fn lines(row: &Row, windows: &Windows) -> Vec<Line> {
-    let line = |title: String, metric: Metric, goal: Goal, gregor: &[Measurement]| Line {
+    let line = |name: String, title: String, metric: Metric, goal: Goal, gregor: &[Measurement]| Line {
+        name,
         title,
         metric,
         goal,
@@ -141,10 +148,13 @@ fn lines(row: &Row, windows: &Windows) -> Vec<Line> {
     let mut lines: Vec<Line> = row
         .figures
         .iter()
-        .map(|(metric, goal)| line(row.title.to_owned(), *metric, *goal, &windows.gregor))
+        .map(|(metric, goal)| {
+            line(row.name.to_owned(), row.title.to_owned(), *metric, *goal, &windows.gregor)
+        })
         .collect();
     if let Some(goal) = row.strict {
-        lines.push(line(format!("{}, strict", row.title), Metric::CpuPerGigabyte, goal, &windows.strict));
+        let (name, title) = (format!("{} strict", row.name), format!("{}, strict", row.title));
+        lines.push(line(name, title, Metric::CpuPerGigabyte, goal, &windows.strict));
     }
     lines
 }
@@ -155,6 +165,8 @@ struct Bench<'a> {
     plan: &'a Plan,
     journal: &'a mut Journal,
     count: u32,
+    /// Servers and variants whose first load was consumed whole.
+    compared: HashSet<(Kind, String)>,
 }
 
 impl Bench<'_> {
@@ -163,7 +175,10 @@ impl Bench<'_> {
         let warm_up = if target.kind == Kind::Kafka { self.plan.kafka_warm_up } else { self.plan.warm_up };
         match self.row.load {
             Load::Fetch => {
-                fill(target, "fetched", PARTITIONS, FETCHED_BYTES)?;
+                let filled = fill(target, "fetched", PARTITIONS, FETCHED_BYTES)?;
+                if target.fixed_topic.is_none() {
+                    compare(target, "fetched", &filled, 0, true)?;
+                }
                 self.measure(target, "", Duration::ZERO, warm_up)?;
             }
             Load::Metadata => {
@@ -191,7 +206,11 @@ impl Bench<'_> {
 
     /// One window that counts.
     fn window(&mut self, target: &Target, variant: &str) -> Result<Measurement> {
-        let window = self.measure(target, variant, self.plan.settle, self.plan.window)?;
+        let length = match self.row.load {
+            Load::Produce { rate: Some(_), .. } | Load::Deliver { .. } => self.plan.paced_window,
+            _ => self.plan.window,
+        };
+        let window = self.measure(target, variant, self.plan.settle, length)?;
         let what = format!("{} {variant}", self.row.name);
         eprintln!("{what:>12} {:>7}  {}", target.kind.name(), window.summary());
         self.journal.write(&what, target, &window)?;
@@ -229,9 +248,10 @@ impl Bench<'_> {
                 };
                 let produced =
                     produce(&load, &span).with_context(|| format!("load {}", target.kind.name()))?;
-                // Every record of a row's first loads is consumed and compared; later ones are counted.
-                let whole = self.count <= 4 && target.fixed_topic.is_none();
-                compare(target, &topic, &produced, before, whole)?;
+                // Of each server and variant the row's first load is consumed and compared; later ones are
+                // counted.
+                let first = self.compared.insert((target.kind, variant.to_owned()));
+                compare(target, &topic, &produced, before, first && target.fixed_topic.is_none())?;
                 delete(target, &topic)?;
                 produced.windows
             }
@@ -270,7 +290,15 @@ fn held(target: &Target, topic: &str) -> Result<u64> {
     Ok(u64::try_from(records)?)
 }
 
-fn compare(target: &Target, topic: &str, produced: &Produced, before: u64, whole: bool) -> Result<()> {
+/// Compares what a server acknowledged with what it holds: every record of a topic that was empty before when
+/// `whole`, else their count.
+pub(super) fn compare(
+    target: &Target,
+    topic: &str,
+    produced: &Produced,
+    before: u64,
+    whole: bool,
+) -> Result<()> {
     if whole {
         return verify(&target.address, topic, PARTITIONS, produced.records, &produced.checksums)
             .with_context(|| format!("what {} was given is not what it gives", target.kind.name()));
@@ -319,11 +347,9 @@ pub fn fill(target: &Target, name: &str, partitions: i32, bytes: u64) -> Result<
         rate: None,
         pid: Some(target.pid),
     };
-    let span = Span {
-        warm_up: Duration::ZERO,
-        windows: 1,
-        window: Duration::from_secs(300),
-        window_bytes_max: Some(bytes),
-    };
-    produce(&load, &span).with_context(|| format!("fill {}", target.kind.name()))
+    let span = Span { warm_up: Duration::ZERO, windows: 1, window: FILL_MAX, window_bytes_max: Some(bytes) };
+    let produced = produce(&load, &span).with_context(|| format!("fill {}", target.kind.name()))?;
+    let written: u64 = produced.windows.iter().map(|window| window.bytes).sum();
+    ensure!(written >= bytes, "{} took {written} of {bytes} bytes in {FILL_MAX:?}", target.kind.name());
+    Ok(produced)
 }

@@ -223,6 +223,15 @@ pub const ROWS: &[Row] = &[
 /// The rows that need servers of their own; measured once a run, a few times each.
 pub const SPECIAL_ROWS: &[&str] = &["fresh", "cold", "start"];
 
+/// Their lines that have a goal, with the figure that it is about.
+pub const SPECIAL_GOALS: &[(&str, Metric)] = &[
+    ("fresh", Metric::CpuPerGigabyte),
+    ("fresh", Metric::Memory),
+    ("cold", Metric::P99),
+    ("start clean", Metric::Seconds),
+    ("start killed", Metric::Seconds),
+];
+
 /// The load of 16 KB batches that the special rows use too.
 pub fn sixteen_kb() -> Load {
     Load::Produce { shape: SIXTEEN_KB, connections: 2, rate: None }

@@ -22,6 +22,11 @@ impl Series {
         }
     }
 
+    /// Windows.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Least and greatest.
     pub fn spread(&self) -> Option<(f64, f64)> {
         Some((*self.0.first()?, *self.0.last()?))

@@ -2,12 +2,17 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Result;
+
+use super::known_short::{Reason, reason};
 use super::rows::{Goal, Metric};
 use super::stats::{Series, disagreement};
 
 /// One figure of one row.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// What `known_short` calls it.
+    pub name: String,
     /// The load.
     pub title: String,
     /// The figure.
@@ -16,7 +21,7 @@ pub struct Line {
     pub goal: Goal,
     /// Kafka's windows before Gregor's.
     pub kafka: Series,
-    /// Kafka's windows after Gregor's; empty where Kafka is measured once.
+    /// Kafka's windows after Gregor's.
     pub kafka_again: Series,
     /// Gregor's windows.
     pub gregor: Series,
@@ -31,8 +36,10 @@ pub struct Line {
 pub enum Verdict {
     /// The goal is reached.
     Met,
-    /// It is not.
+    /// It is not, and nothing explains it.
     Short,
+    /// It is not, and `known_short` has the measurement that explains it.
+    Explained,
     /// Kafka did not agree with itself: nothing can be said.
     Unresolved,
     /// There is no goal.
@@ -52,26 +59,39 @@ impl Line {
         (other > 0.0).then(|| ours / other)
     }
 
-    /// Whether the goal is reached.
-    pub fn verdict(&self) -> Verdict {
-        let Some(ours) = self.gregor.median() else { return Verdict::Absent };
+    /// Whether the goal is reached, or why not.
+    pub fn verdict(&self, known: &[Reason]) -> Verdict {
         let judge = |met: Option<bool>| match met {
             Some(true) => Verdict::Met,
+            Some(false) if reason(known, &self.name, self.metric).is_some() => Verdict::Explained,
             Some(false) => Verdict::Short,
             None => Verdict::Unresolved,
+        };
+        let ours = match (self.goal, self.gregor.median()) {
+            (Goal::Shown, _) => return Verdict::Shown,
+            (_, None) => return Verdict::Absent,
+            (_, Some(ours)) => ours,
         };
         match self.goal {
             Goal::Shown => Verdict::Shown,
             Goal::Absolute(most) => judge(Some(ours <= most)),
             Goal::OwnAtMost(most) => judge(self.ratio().map(|ratio| ratio <= most)),
-            _ if !self.kafka_agrees() => Verdict::Unresolved,
+            Goal::AtLeast(_) | Goal::AtMost(_) if !self.kafka_agrees() => Verdict::Unresolved,
             Goal::AtLeast(least) => judge(self.ratio().map(|ratio| ratio >= least)),
             Goal::AtMost(most) => judge(self.ratio().map(|ratio| ratio <= most)),
         }
     }
 
+    /// Whether two series of Kafka's were measured and lie close together.
     fn kafka_agrees(&self) -> bool {
-        disagreement(&self.kafka, &self.kafka_again).is_none_or(|apart| apart <= self.metric.agreement())
+        disagreement(&self.kafka, &self.kafka_again).is_some_and(|apart| apart <= self.metric.agreement())
+    }
+
+    /// How many windows stand behind the medians of Kafka (before and after Gregor), Gregor and the floor.
+    fn windows(&self) -> String {
+        let [kafka, again, gregor, floor] =
+            [&self.kafka, &self.kafka_again, &self.gregor, &self.floor].map(Series::count);
+        format!("{kafka}+{again}, {gregor}, {floor}")
     }
 
     fn goal(&self) -> String {
@@ -84,11 +104,13 @@ impl Line {
         }
     }
 
-    fn verdict_text(&self) -> String {
-        match self.verdict() {
+    fn verdict_text(&self, known: &[Reason]) -> String {
+        match self.verdict(known) {
             Verdict::Met => "met".to_owned(),
             Verdict::Short => "**short**".to_owned(),
-            Verdict::Shown | Verdict::Absent => String::new(),
+            Verdict::Explained => "**short**, explained below".to_owned(),
+            Verdict::Absent => "**not measured**".to_owned(),
+            Verdict::Shown => String::new(),
             Verdict::Unresolved => {
                 let spread = self.kafka.joined(&self.kafka_again).spread().unwrap_or_default();
                 format!("unresolved: Kafka {} to {}", figure(spread.0), figure(spread.1))
@@ -123,34 +145,100 @@ fn median(series: &Series) -> String {
     series.median().map_or_else(|| "-".to_owned(), figure)
 }
 
-/// The table as Markdown, with one line below that counts the verdicts.
-pub fn render(lines: &[Line], preface: &str) -> String {
-    let mut text = format!("{preface}\n\n");
-    text += "| load | figure | Kafka | Kafka against itself | Gregor | floor | ratio | goal | |\n";
-    text += "|---|---|--:|--:|--:|--:|--:|---|---|\n";
-    let mut last_title = "";
-    for line in lines {
-        let title = if line.title == last_title { "" } else { &line.title };
-        last_title = &line.title;
-        let apart = disagreement(&line.kafka, &line.kafka_again)
-            .map_or_else(|| "-".to_owned(), |apart| format!("{:.1} %", apart * 100.0));
-        let ratio = line.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"));
+/// All that a run found.
+#[derive(Default)]
+pub struct Outcome {
+    /// The figures.
+    pub lines: Vec<Line>,
+    /// Rows that did not come to an end, each with the reason: a lost record, a server that died.
+    pub failures: Vec<String>,
+}
+
+/// How many goals ended how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Met, or short for a reason that is known.
+    pub passed: usize,
+    /// Those of them that are short.
+    pub explained: usize,
+    /// Short without a known reason, not measured, or lost with their row.
+    pub failed: usize,
+    /// Kafka did not agree with itself.
+    pub unresolved: usize,
+}
+
+impl Outcome {
+    /// Adds a row's lines, or its failure.
+    pub fn add(&mut self, row: &str, lines: Result<Vec<Line>>) {
+        match lines {
+            Ok(lines) => self.lines.extend(lines),
+            Err(error) => {
+                eprintln!("{row:>12} failed: {error:#}");
+                self.failures.push(format!("{row}: {error:#}"));
+            }
+        }
+    }
+
+    /// Counts the verdicts.
+    pub fn counts(&self, known: &[Reason]) -> Counts {
+        let count = |verdict| self.lines.iter().filter(|line| line.verdict(known) == verdict).count();
+        let explained = count(Verdict::Explained);
+        Counts {
+            passed: count(Verdict::Met) + explained,
+            explained,
+            failed: count(Verdict::Short) + count(Verdict::Absent) + self.failures.len(),
+            unresolved: count(Verdict::Unresolved),
+        }
+    }
+
+    /// The table as Markdown, with the verdicts' count and what explains those that are short below it.
+    pub fn render(&self, preface: &str, known: &[Reason]) -> String {
+        let mut text = format!("{preface}\n\n");
+        text +=
+            "| load | figure | Kafka | Kafka against itself | Gregor | floor | windows | ratio | goal | |\n";
+        text += "|---|---|--:|--:|--:|--:|---|--:|---|---|\n";
+        let mut last_title = "";
+        for line in &self.lines {
+            let title = if line.title == last_title { "" } else { &line.title };
+            last_title = &line.title;
+            text += &row(title, line, known);
+        }
+        let count = |verdict| self.lines.iter().filter(|line| line.verdict(known) == verdict).count();
+        let (met, short, unresolved) =
+            (count(Verdict::Met), count(Verdict::Short), count(Verdict::Unresolved));
+        let explained = count(Verdict::Explained);
         writeln!(
             text,
-            "| {title} | {} | {} | {apart} | {} | {} | {ratio} | {} | {} |",
-            line.metric.name(),
-            median(&line.kafka.joined(&line.kafka_again)),
-            median(&line.gregor),
-            median(&line.floor),
-            line.goal(),
-            line.verdict_text()
+            "\n{met} goals met, {short} short, {explained} short and explained, {unresolved} unresolved."
         )
         .expect("a string takes all");
+        for line in self.lines.iter().filter(|line| line.verdict(known) == Verdict::Explained) {
+            if let Some(reason) = reason(known, &line.name, line.metric) {
+                writeln!(text, "- Short: {}, {}: {reason}", line.title, line.metric.name())
+                    .expect("a string takes all");
+            }
+        }
+        for failure in &self.failures {
+            writeln!(text, "- **Failed**: {failure}").expect("a string takes all");
+        }
+        text
     }
-    let count = |verdict| lines.iter().filter(|line| line.verdict() == verdict).count();
-    let (met, short, unresolved) = (count(Verdict::Met), count(Verdict::Short), count(Verdict::Unresolved));
-    writeln!(text, "\n{met} goals met, {short} short, {unresolved} unresolved.").expect("a string takes all");
-    text
+}
+
+fn row(title: &str, line: &Line, known: &[Reason]) -> String {
+    let apart = disagreement(&line.kafka, &line.kafka_again)
+        .map_or_else(|| "-".to_owned(), |apart| format!("{:.1} %", apart * 100.0));
+    let ratio = line.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"));
+    format!(
+        "| {title} | {} | {} | {apart} | {} | {} | {} | {ratio} | {} | {} |\n",
+        line.metric.name(),
+        median(&line.kafka.joined(&line.kafka_again)),
+        median(&line.gregor),
+        median(&line.floor),
+        line.windows(),
+        line.goal(),
+        line.verdict_text(known)
+    )
 }
 
 #[cfg(test)]
@@ -160,6 +248,7 @@ mod tests {
     fn line(goal: Goal, kafka: &[f64], again: &[f64], gregor: &[f64]) -> Line {
         let series = |values: &[f64]| Series::new(values.iter().copied());
         Line {
+            name: "a".to_owned(),
             title: "a load".to_owned(),
             metric: Metric::MegabytesPerSecond,
             goal,
@@ -171,25 +260,53 @@ mod tests {
         }
     }
 
+    fn outcome(lines: Vec<Line>) -> Outcome {
+        Outcome { lines, failures: Vec::new() }
+    }
+
     #[test]
     fn a_goal_is_judged_by_medians() {
-        let verdict = |goal, gregor: &[f64]| line(goal, &[100.0, 90.0, 110.0], &[104.0], gregor).verdict();
+        let verdict = |goal, gregor: &[f64]| line(goal, &[100.0, 90.0, 110.0], &[104.0], gregor).verdict(&[]);
         assert_eq!(verdict(Goal::AtLeast(2.5), &[1.0, 260.0, 270.0]), Verdict::Met);
         assert_eq!(verdict(Goal::AtLeast(2.5), &[240.0]), Verdict::Short);
         assert_eq!(verdict(Goal::AtMost(0.3), &[29.0]), Verdict::Met);
         assert_eq!(verdict(Goal::Absolute(15.0), &[16.0]), Verdict::Short);
         assert_eq!(verdict(Goal::OwnAtMost(2.0), &[19.0]), Verdict::Met);
         assert_eq!(verdict(Goal::Shown, &[1.0]), Verdict::Shown);
+        assert_eq!(verdict(Goal::Shown, &[]), Verdict::Shown);
         assert_eq!(verdict(Goal::AtLeast(2.5), &[]), Verdict::Absent);
     }
 
     #[test]
     fn nothing_is_claimed_where_kafka_disagrees_with_itself() {
-        let line = line(Goal::AtLeast(2.5), &[100.0], &[111.0], &[900.0]);
-        assert_eq!(line.verdict(), Verdict::Unresolved);
-        let text = render(&[line], "preface");
+        let apart = line(Goal::AtLeast(2.5), &[100.0], &[111.0], &[900.0]);
+        assert_eq!(apart.verdict(&[]), Verdict::Unresolved);
+        let text = outcome(vec![apart]).render("preface", &[]);
         assert!(text.contains("unresolved: Kafka 100 to 111"), "{text}");
-        assert!(text.contains("0 goals met, 0 short, 1 unresolved."), "{text}");
+        assert!(text.contains("0 goals met, 0 short, 0 short and explained, 1 unresolved."), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_claimed_where_kafka_was_measured_once() {
+        assert_eq!(line(Goal::AtMost(0.1), &[100.0], &[], &[1.0]).verdict(&[]), Verdict::Unresolved);
+        assert_eq!(line(Goal::Absolute(15.0), &[100.0], &[], &[1.0]).verdict(&[]), Verdict::Met);
+    }
+
+    #[test]
+    fn a_goal_that_is_short_fails_unless_its_reason_is_known() {
+        let known =
+            [Reason { name: "a".to_owned(), figure: "MB/s".to_owned(), text: "it sleeps".to_owned() }];
+        let short = || line(Goal::AtLeast(2.5), &[100.0], &[100.0], &[200.0]);
+        let mut outcome = outcome(vec![short(), line(Goal::AtLeast(2.5), &[1.0], &[1.0], &[3.0])]);
+        let counts = |passed, explained, failed| Counts { passed, explained, failed, unresolved: 0 };
+        assert_eq!(outcome.counts(&[]), counts(1, 0, 1));
+        assert_eq!(outcome.counts(&known), counts(2, 1, 0));
+        assert!(outcome.render("preface", &known).contains("- Short: a load, MB/s: it sleeps"));
+        outcome.lines.push(Line { name: "b".to_owned(), ..short() });
+        outcome.lines.push(line(Goal::AtLeast(2.5), &[1.0], &[1.0], &[]));
+        outcome.add("fetch", Err(anyhow::anyhow!("a record is lost")));
+        assert_eq!(outcome.counts(&known), counts(2, 1, 3));
+        assert!(outcome.render("preface", &known).contains("- **Failed**: fetch: a record is lost"));
     }
 
     #[test]

@@ -9,15 +9,16 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use e2e::bench::cold::{self, Cold};
 use e2e::bench::fresh::fresh_starts;
+use e2e::bench::known_short::{self, Reason};
 use e2e::bench::rounds::{self, Journal, Plan, Servers};
 use e2e::bench::rows::{ROWS, SPECIAL_ROWS};
 use e2e::bench::start::{self, Kept};
-use e2e::bench::table::{Line, render};
+use e2e::bench::table::{Line, Outcome};
 use e2e::bench::target::{Kind, Programs, Target};
 use e2e::bench::touch::touch_free_memory;
 
 /// A JVM that has run other rows needs less load before it is measured on the next.
-const WARM_AGAIN: Duration = Duration::from_secs(20);
+const WARM_AGAIN: Duration = Duration::from_secs(15);
 
 /// Measures Gregor beside Apache Kafka and writes one table.
 #[derive(Parser)]
@@ -28,6 +29,9 @@ struct Options {
     /// Rows to measure, by name, separated by commas; all without it
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
+    /// No row begins after so many minutes: it counts as failed. The last rows take up to 6
+    #[arg(long, default_value_t = 33)]
+    minutes: u64,
     /// Where the table goes besides standard output; every window goes to the same name with .jsonl
     #[arg(long, default_value = "target/bench.md")]
     out: PathBuf,
@@ -83,7 +87,8 @@ impl Options {
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE
@@ -91,64 +96,117 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<()> {
+/// Measures, writes the table, and says whether nothing failed.
+fn run(options: &Options) -> Result<bool> {
     options.check_rows()?;
-    let programs = options.programs()?;
     if let Some(parent) = options.out.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let mut journal = Journal(File::create(options.out.with_extension("jsonl"))?);
-    let began = Instant::now();
+    let mut run = Run {
+        options,
+        known: known_short::known()?,
+        programs: options.programs()?,
+        journal: Journal(File::create(options.out.with_extension("jsonl"))?),
+        began: Instant::now(),
+        outcome: Outcome::default(),
+    };
     touch_free_memory();
-    let mut lines = Vec::new();
-    if options.wants("fresh") {
-        lines.extend(fresh_starts(&programs, if options.quick { 1 } else { 3 }, &mut journal)?);
+    // A server that somebody else started cannot be started anew.
+    let starts = options.running.is_none();
+    if starts && options.wants("fresh") {
+        let lines = fresh_starts(&run.programs, if options.quick { 1 } else { 3 }, &mut run.journal);
+        run.add("fresh", lines)?;
     }
-    lines.extend(side_by_side(options, &programs, &mut journal)?);
-    if options.wants("start") {
-        lines.extend(start::run(&programs, &if options.quick { Kept::quick() } else { Kept::full() })?);
+    run.side_by_side()?;
+    if starts && options.wants("start") {
+        let kept = if options.quick { Kept::quick() } else { Kept::full() };
+        let lines = run.in_time().and_then(|()| start::run(&run.programs, &kept));
+        run.add("start", lines)?;
     }
-    let text = render(&lines, &preface(options, began.elapsed()));
-    println!("{text}");
-    std::fs::write(&options.out, text).with_context(|| format!("write {}", options.out.display()))
+    println!("{}", run.table());
+    let counts = run.outcome.counts(&run.known);
+    println!(
+        "{} passed, {} failed; {} of those that passed are short for a known reason, {} are unresolved",
+        counts.passed, counts.failed, counts.explained, counts.unresolved
+    );
+    Ok(counts.failed == 0 && counts.passed > 0)
 }
 
-/// The rows for which all servers run at the same time.
-fn side_by_side(options: &Options, programs: &Programs, journal: &mut Journal) -> Result<Vec<Line>> {
-    let rows: Vec<_> = ROWS.iter().filter(|row| options.wants(row.name)).collect();
-    if rows.is_empty() && !options.wants("cold") {
-        return Ok(Vec::new());
+/// A run with what it found so far.
+struct Run<'a> {
+    options: &'a Options,
+    known: Vec<Reason>,
+    programs: Programs,
+    journal: Journal,
+    began: Instant,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    /// Adds a row and writes the table, so that a run that is ended early leaves what it has.
+    fn add(&mut self, row: &str, lines: Result<Vec<Line>>) -> Result<()> {
+        self.outcome.add(row, lines);
+        let out = &self.options.out;
+        std::fs::write(out, self.table()).with_context(|| format!("write {}", out.display()))
     }
-    let gregor = match (&options.running, options.pid, &programs.gregor) {
-        (Some(address), Some(pid), _) => {
-            Some(Target::running(Kind::Gregor, address, pid, options.fixed_topic.clone()))
+
+    fn in_time(&self) -> Result<()> {
+        let minutes = self.options.minutes;
+        ensure!(
+            self.began.elapsed() < Duration::from_secs(minutes * 60),
+            "{minutes} minutes were over before it"
+        );
+        Ok(())
+    }
+
+    fn table(&self) -> String {
+        self.outcome.render(&preface(self.options, self.began.elapsed()), &self.known)
+    }
+
+    /// The rows for which all servers run at the same time. A row that fails does not keep the next from being
+    /// measured.
+    fn side_by_side(&mut self) -> Result<()> {
+        let options = self.options;
+        let rows: Vec<_> = ROWS.iter().filter(|row| options.wants(row.name)).collect();
+        let wants_cold = options.wants("cold") && options.running.is_none();
+        if rows.is_empty() && !wants_cold {
+            return Ok(());
         }
-        (_, _, Some(_)) => Some(Target::start(programs, Kind::Gregor, "loaded")?),
-        _ => None,
-    };
-    let mut servers = Servers {
-        kafka: Target::start(programs, Kind::Kafka, "loaded")?,
-        gregor,
-        floor: Target::start(programs, Kind::Floor, "loaded")?,
-    };
-    let mut lines = Vec::new();
-    let mut plan = options.plan();
-    for row in rows {
-        lines.extend(rounds::run(row, &mut servers, &plan, journal)?);
-        plan.kafka_warm_up = plan.kafka_warm_up.min(WARM_AGAIN);
+        let mut servers = self.servers()?;
+        let mut plan = options.plan();
+        for row in rows {
+            let in_time = self.in_time();
+            let lines = in_time.and_then(|()| rounds::run(row, &mut servers, &plan, &mut self.journal));
+            self.add(row.name, lines)?;
+            plan.kafka_warm_up = plan.kafka_warm_up.min(WARM_AGAIN);
+        }
+        if wants_cold {
+            let cold = if options.quick { Cold::quick() } else { Cold::full() };
+            let in_time = self.in_time();
+            let lines = in_time.and_then(|()| cold::run(&mut servers, &cold, &mut self.journal));
+            self.add("cold", lines)?;
+        }
+        for target in [Some(servers.kafka), servers.gregor, Some(servers.floor)].into_iter().flatten() {
+            target.remove()?;
+        }
+        Ok(())
     }
-    if options.wants("cold") && options.running.is_none() {
-        let cold = if options.quick {
-            Cold { bytes: 2_000_000_000, rounds: 1, window_max: Duration::from_secs(30) }
-        } else {
-            Cold { bytes: 10_000_000_000, rounds: 3, window_max: Duration::from_secs(60) }
+
+    fn servers(&self) -> Result<Servers> {
+        let (options, programs) = (self.options, &self.programs);
+        let gregor = match (&options.running, options.pid, &programs.gregor) {
+            (Some(address), Some(pid), _) => {
+                Some(Target::running(Kind::Gregor, address, pid, options.fixed_topic.clone()))
+            }
+            (_, _, Some(_)) => Some(Target::start(programs, Kind::Gregor, "loaded")?),
+            _ => None,
         };
-        lines.extend(cold::run(&mut servers, &cold, journal)?);
+        Ok(Servers {
+            kafka: Target::start(programs, Kind::Kafka, "loaded")?,
+            gregor,
+            floor: Target::start(programs, Kind::Floor, "loaded")?,
+        })
     }
-    for target in [Some(servers.kafka), servers.gregor, Some(servers.floor)].into_iter().flatten() {
-        target.remove()?;
-    }
-    Ok(lines)
 }
 
 /// What was measured on: without it no figure means anything.
@@ -164,13 +222,14 @@ fn preface(options: &Options, took: Duration) -> String {
     format!(
         "{date}: {} cores of {}, {} GiB, Linux {}. Apache Kafka 4.3.1, one node, 1 GiB heap, G1, Java's default \
          flags of its scripts; both on their shipped configuration, 2 partitions, acks=1, no fsync per request, \
-         the generator on the same cores. Medians of {}; every acknowledged record was consumed or counted. \
-         Took {} minutes.{}",
+         the generator on the same cores. Medians of so many windows{}: of Kafka before and after Gregor, of \
+         Gregor, of the floor. What each server was given first in a row was consumed and compared with what was \
+         sent, the rest was counted. Took {} minutes.{}",
         std::thread::available_parallelism().map_or(0, usize::from),
         model.trim_start_matches(['\t', ' ', ':']),
         kilobytes >> 20,
         read("/proc/sys/kernel/osrelease").trim(),
-        if options.quick { "3 short windows: good for a look, not for a claim" } else { "7 windows" },
+        if options.quick { " (few and short: good for a look, not for a claim)" } else { "" },
         took.as_secs().div_ceil(60),
         if options.gregor.is_none() && options.running.is_none() {
             " Gregor was not there to measure."

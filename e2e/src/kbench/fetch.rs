@@ -61,24 +61,6 @@ pub fn fetch(load: &FetchLoad, span: &Span) -> Result<Vec<Measurement>> {
     })
 }
 
-/// Reads all of a topic once with one connection a partition at a time, and says how many bytes it had.
-pub fn read_once(broker: &str, topic: &str, partitions: i32, stop: &AtomicBool) -> Result<u64> {
-    let mut bytes = 0;
-    for (partition, leader) in (0..partitions).zip(leaders(broker, topic, partitions)?) {
-        let mut connection = Connection::open(&leader)?;
-        let mut offset = 0;
-        while !stop.load(Ordering::Relaxed) {
-            let mut frame = fetch_request(topic, partition, offset, 1 << 20, 1);
-            let step = read(&mut connection, &mut frame, &mut offset)?;
-            bytes += step.bytes;
-            if step.at_end {
-                break;
-            }
-        }
-    }
-    Ok(bytes)
-}
-
 fn read_all(load: &FetchLoad, mine: &[(i32, &str)], meter: &Meter, stop: &AtomicBool) -> Result<()> {
     let mut connections =
         mine.iter().map(|(_, leader)| Connection::open(leader)).collect::<Result<Vec<_>>>()?;

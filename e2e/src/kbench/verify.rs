@@ -1,8 +1,9 @@
 //! Reading back what was produced: every batch whole, its checksum right, offsets without a gap.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::api::{fetch_request, fetched, leaders};
 use super::batch::{BATCH_OVERHEAD, CRC_START};
@@ -62,30 +63,47 @@ pub fn verify(
     records: u64,
     checksums: &BTreeSet<u32>,
 ) -> Result<()> {
+    let found = read_whole(broker, topic, partitions, FETCH_BYTES, checksums, &AtomicBool::new(false))?;
+    ensure!(found == records, "{topic}: {records} records were acknowledged, {found} can be consumed");
+    Ok(())
+}
+
+/// Consumes all partitions once, one after the other, `fetch_bytes` at a time, and gives the records found.
+/// A gap, damage, a batch that was not sent, or `give_up` before the end is a failure.
+pub fn read_whole(
+    broker: &str,
+    topic: &str,
+    partitions: i32,
+    fetch_bytes: i32,
+    checksums: &BTreeSet<u32>,
+    give_up: &AtomicBool,
+) -> Result<u64> {
     let mut found = 0;
     for (partition, leader) in (0..partitions).zip(leaders(broker, topic, partitions)?) {
         let mut connection = Connection::open(&leader)?;
         let mut offset = 0;
         loop {
-            let mut frame = fetch_request(topic, partition, offset, FETCH_BYTES, 0);
+            ensure!(!give_up.load(Ordering::Relaxed), "{topic}-{partition}: given up at offset {offset}");
+            let mut frame = fetch_request(topic, partition, offset, fetch_bytes, 0);
             let (high_watermark, record_set) = fetched(connection.call(&mut frame)?)?;
             if offset >= high_watermark {
                 break;
             }
             let before = offset;
             for batch in whole_batches(record_set) {
-                check(&batch, offset, checksums)?;
+                check(&batch, offset, checksums).with_context(|| format!("{topic}-{partition}"))?;
                 offset = batch.next_offset;
                 found += u64::from(batch.records);
             }
             ensure!(offset > before, "{topic}-{partition}: no whole batch at {offset} of {high_watermark}");
         }
     }
-    ensure!(found == records, "{topic}: {records} records were acknowledged, {found} can be consumed");
-    Ok(())
+    Ok(found)
 }
 
-fn check(batch: &StoredBatch<'_>, expected: i64, checksums: &BTreeSet<u32>) -> Result<()> {
+/// Demands that a batch is the next one, whole, and one of those that were sent (any, when `checksums` is
+/// empty).
+pub(super) fn check(batch: &StoredBatch<'_>, expected: i64, checksums: &BTreeSet<u32>) -> Result<()> {
     let at = batch.base_offset;
     ensure!(at == expected, "batch at offset {at} where {expected} was due");
     ensure!(
