@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 
 from dump import dump, files, index_entries, partition_folder, verify_partition
 from harness import librdkafka, records
@@ -53,10 +54,26 @@ def codecs_on_disk(broker, jvm):
 
 def producer_snapshots(broker, jvm):
     """The state of idempotent producers, written at a clean stop."""
-    snapshots = files(partition_folder(broker.data, "disk-segments", 0), ".snapshot")
+    folder = partition_folder(broker.data, "disk-segments", 0)
+    snapshots = files(folder, ".snapshot")
     check(snapshots, "no producer snapshot")
     text = dump(jvm, snapshots[-1:])
     check(re.search(r"producerId: \d+ producerEpoch: 0 .*lastSequence: 2499\b", text), f"the last snapshot: {text}")
+    # Gregor writes an entry for each batch that it remembers of a producer; Kafka's broker takes the newest of them.
+    before = {path: os.path.getsize(path) for path in snapshots}
+    loaded = jvm.run("Snapshot", folder, 2500).lines
+    equal([line.split()[1:] for line in loaded], [["0", "2499", "2499", "-1"]], "what Kafka's broker takes from it")
+    equal({path: os.path.getsize(path) for path in files(folder, ".snapshot")}, before, "the snapshots that it keeps")
+
+
+def storage_crate(_broker, _jvm):
+    """Folders with transactions and several producers, written by the storage crate's own test."""
+    libs = os.path.join(os.environ["KAFKA_HOME"], "libs")
+    command = ["cargo", "test", "--quiet", "--package", "storage", "--test", "kafka", "--", "--ignored", "--exact",
+               "dump_log_segments_finds_nothing_wrong"]
+    done = subprocess.run(command, env={**os.environ, "KAFKA_LIBS": libs}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    check(done.returncode == 0 and "1 passed" in done.stdout, done.stdout[-3000:])
 
 
 def metadata_log(broker, jvm):

@@ -22,8 +22,10 @@ SHORT_ROUNDS = 6
 LONG_ROUNDS = 50
 
 
-def healthy(report, broker, jvm):
+def healthy(report, against, broker, jvm):
     """Folders after ordinary work and a clean stop."""
+    if against != "kafka":
+        report.scenario("disk: DumpLogSegments reads what the storage crate writes", folders.storage_crate, broker, jvm)
     report.scenario("disk: writing topics of every codec", folders.write, broker, jvm)
     broker.stop()
     for name, action in [
@@ -86,7 +88,7 @@ def main():
         jvm = Jvm()
         broker = None
         try:
-            for name, run in [("healthy", lambda: healthy(report, broker, jvm)),
+            for name, run in [("healthy", lambda: healthy(report, options.against, broker, jvm)),
                               ("damaged", lambda: damaged(report, options.against, broker, jvm, directory)),
                               ("killed", lambda: killed(report, broker, jvm, rounds))]:
                 broker = brokers.make(options.against, os.path.join(directory, name)).start()

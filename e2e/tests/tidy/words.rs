@@ -100,6 +100,35 @@ fn silenced_lints_have_a_reason() {
     report("a silenced lint says why", &found);
 }
 
+/// The names of tests that cargo passes over.
+fn ignored(sources: &[Source]) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| source.is_rust()) {
+        for (at, _) in source.text.match_indices(concat!("#[", "ignore")) {
+            let function = source.text[at..].split("fn ").nth(1).unwrap_or_default();
+            found.push((source.path.as_str(), function.split('(').next().unwrap_or_default()));
+        }
+    }
+    found
+}
+
+#[test]
+fn ignored_tests_are_run_by_a_part() {
+    let sources = sources();
+    let named = |name: &str| {
+        let parts = sources.iter().filter(|source| source.path.starts_with("e2e/") && !source.is_rust());
+        parts.into_iter().any(|source| source.text.contains(name))
+    };
+    let found: Vec<String> = ignored(&sources)
+        .into_iter()
+        .filter(|(_, name)| !named(name))
+        .map(|(path, name)| format!("{path}: {name}"))
+        .collect();
+    report("a test that cargo passes over is run by name in e2e/", &found);
+    let text = format!("#[test]\n{}]\nfn left() {{}}\n", concat!("#[", "ignore"));
+    assert_eq!(ignored(&[Source { path: "a.rs".to_owned(), text }]), [("a.rs", "left")]);
+}
+
 #[test]
 fn the_simulator_knows_no_api() {
     let sim: Vec<Source> =
