@@ -16,6 +16,7 @@ use crate::api::ParkedLookUp;
 use crate::hosting::Removal;
 use crate::housekeeping::Chore;
 use crate::log_sync::SyncRound;
+use crate::metadata::waiting::ParkedDecision;
 use crate::metadata::{PersistMetadata, Waiting};
 use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::partition::{Partition, Place};
@@ -81,6 +82,7 @@ impl Ticket {
         match &self.0 {
             TicketKind::Fetch(fetch) => fetch.strong_count() == 0,
             TicketKind::Produce(produce) => produce.strong_count() == 0,
+            TicketKind::Decision(parked) => parked.strong_count() == 0,
             _ => false,
         }
     }
@@ -94,6 +96,10 @@ pub(crate) enum TicketKind {
     Warmed(Arc<ParkedFetch>),
     /// A Produce whose `timeout.ms` ends.
     Produce(Weak<ParkedProduce>),
+    /// A request whose time to wait for a decision ends.
+    Decision(Weak<ParkedDecision>),
+    /// Requests for producer ids that waited long enough.
+    ProducerIds,
     /// Something to persist of the metadata.
     Metadata,
     /// The quorum's next deadline.

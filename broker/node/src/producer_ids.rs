@@ -1,13 +1,14 @@
 //! Ids for idempotent producers: this broker gives out blocks that the controller granted (KIP-730).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use machines::controller::{Controller, Decision, ProducerIdBlock};
 use protocol::ErrorCode;
-use protocol::id::{BrokerEpoch, ProducerId};
+use protocol::id::{BrokerEpoch, Monotonic, ProducerId};
 
 use crate::api::{Header, producer_id_reply};
-use crate::effects::{Effects, Now};
+use crate::effects::{Effects, Now, Ticket, TicketKind};
 use crate::metadata::{Proposed, Waiting};
 use crate::node::Node;
 use crate::session::{Session, Slot};
@@ -22,7 +23,7 @@ pub(crate) struct ProducerIds {
     end: i64,
     /// The next block is asked for.
     asked: bool,
-    waiting: Vec<(Arc<Session>, Slot, Header)>,
+    waiting: VecDeque<(Monotonic, Arc<Session>, Slot, Header)>,
 }
 
 impl Node {
@@ -40,7 +41,11 @@ impl Node {
         if ids.waiting.len() >= WAITING_MAX {
             return Err(ErrorCode::CoordinatorLoadInProgress);
         }
-        ids.waiting.push((Arc::clone(session), slot, header));
+        let deadline = now.monotonic.plus(self.request_timeout());
+        if ids.waiting.is_empty() {
+            effects.timers.push((deadline, Ticket(TicketKind::ProducerIds)));
+        }
+        ids.waiting.push_back((deadline, Arc::clone(session), slot, header));
         let ask = !std::mem::replace(&mut ids.asked, true);
         drop(ids);
         if ask {
@@ -71,10 +76,25 @@ impl Node {
         if let Some(ProducerIdBlock { first, size }) = block {
             (ids.next, ids.end) = (first.0, first.0 + size);
         }
-        for (session, slot, header) in std::mem::take(&mut ids.waiting) {
+        for (_, session, slot, header) in std::mem::take(&mut ids.waiting) {
             // Those beyond a block of ids ask again: clients retry this code.
             let id = ids.take().ok_or(ErrorCode::CoordinatorLoadInProgress);
             effects.replies.push((session, slot, producer_id_reply(header, id)));
+        }
+    }
+
+    /// The block does not come: those who have waited long enough are to ask again.
+    pub(crate) fn producer_ids_late(&self, now: Now, effects: &mut Effects) {
+        let mut ids = self.producer_ids().lock();
+        while let Some((deadline, ..)) = ids.waiting.front() {
+            if *deadline > now.monotonic {
+                effects.timers.push((*deadline, Ticket(TicketKind::ProducerIds)));
+                return;
+            }
+            if let Some((_, session, slot, header)) = ids.waiting.pop_front() {
+                let reply = producer_id_reply(header, Err(ErrorCode::CoordinatorLoadInProgress));
+                effects.replies.push((session, slot, reply));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::effects::{Effects, JobResult, Now, Ticket, TicketKind};
+use crate::metadata::waiting::Outcome;
 use crate::node::Node;
 use crate::session::Session;
 
@@ -63,6 +64,12 @@ impl Node {
                     effects.replies.push((Arc::clone(session), slot, reply));
                 }
             }
+            TicketKind::Decision(parked) => {
+                if let Some(parked) = parked.upgrade() {
+                    self.answer(now, &parked, Outcome::Late, effects);
+                }
+            }
+            TicketKind::ProducerIds => self.producer_ids_late(now, effects),
             TicketKind::Remove(removal) => self.remove(removal, effects),
             TicketKind::Flush(partition) => {
                 if let Some(partition) = partition.upgrade() {

@@ -8,11 +8,13 @@ use protocol::wire::Reader;
 
 use super::decide::outcome;
 use super::{Call, Handled, decode};
+use crate::node::millis;
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: CreatePartitionsRequest = decode(reader, call.header.api_version)?;
     let topics: Vec<CreatePartitions> = request.topics.into_iter().map(CreatePartitions::from).collect();
     call.decide(
+        millis(request.timeout_ms),
         |controller, inputs| {
             controller.decide_create_partitions(&topics, request.validate_only, inputs.random)
         },

@@ -7,6 +7,7 @@ use protocol::wire::Reader;
 
 use super::decide::{defaults, outcome};
 use super::{Call, Handled, decode, describe_configs};
+use crate::node::millis;
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: CreateTopicsRequest = decode(reader, call.header.api_version)?;
@@ -20,6 +21,7 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
         with_configs.then(|| describe_configs::of_new_topic(&config, own))
     };
     call.decide(
+        millis(request.timeout_ms),
         |controller, inputs| {
             controller.decide_create_topics(
                 &topics,

@@ -1,6 +1,7 @@
 //! From a request to a decision of the controller, and from its commit to the reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use machines::controller::{Controller, CreateTopic, Decision, Defaults, Rejection};
 use protocol::ErrorCode;
@@ -9,6 +10,7 @@ use protocol::wire::Message;
 use super::{Call, Handled, encode_reply};
 use crate::config::Config;
 use crate::metadata::rules::Rules;
+use crate::metadata::waiting::{Answers, ParkedDecision, set_timeout};
 use crate::metadata::{Proposed, Waiting};
 
 /// What a decision is made with besides the request.
@@ -19,9 +21,11 @@ pub(crate) struct Inputs<'a> {
 
 impl Call<'_> {
     /// Lets the controller decide; the reply leaves when the decision is committed and this broker's image has it.
-    /// `respond` makes the response of the decision's, or of the code that answers everything when it is lost.
+    /// `respond` makes the response of the decision's, or of the code that answers everything when it is lost, or
+    /// not committed after `timeout`.
     pub(crate) fn decide<R, M: Message>(
         self,
+        timeout: Duration,
         decide: impl FnOnce(&Controller, Inputs<'_>) -> Decision<R>,
         respond: impl Fn(Result<R, ErrorCode>) -> M,
     ) -> Result<Handled, &'static str> {
@@ -31,15 +35,26 @@ impl Call<'_> {
             decide(controller, Inputs { rules: Rules(&config), random: &mut random })
         };
         let header = self.header;
-        let waiting = |response: R| Waiting::Reply {
-            session: Arc::clone(self.session),
-            slot: self.slot,
-            committed: encode_reply(header, &respond(Ok(response))),
-            lost: encode_reply(header, &respond(Err(ErrorCode::NotController))),
+        let mut weak = Weak::new();
+        let waiting = |response: R| {
+            let answers = Answers::Replies {
+                committed: encode_reply(header, &respond(Ok(response))),
+                lost: encode_reply(header, &respond(Err(ErrorCode::NotController))),
+                late: encode_reply(header, &respond(Err(ErrorCode::RequestTimedOut))),
+            };
+            let parked = ParkedDecision::new(self.session, self.slot, answers);
+            weak = Arc::downgrade(&parked);
+            Waiting::Request(parked)
         };
         match self.node.metadata().decide(self.now, self.effects, decision, waiting) {
-            Ok(Proposed::Waits) => Ok(Handled::Parked),
-            Ok(Proposed::Done(Waiting::Reply { committed, .. })) => Ok(Handled::Reply(committed)),
+            Ok(Proposed::Waits) => {
+                set_timeout(self.now, timeout, weak, self.effects);
+                Ok(Handled::Parked)
+            }
+            Ok(Proposed::Done(Waiting::Request(parked))) => match parked.take() {
+                Some(Answers::Replies { committed, .. }) => Ok(Handled::Reply(committed)),
+                _ => Ok(Handled::Parked),
+            },
             Ok(Proposed::Done(_)) => Ok(Handled::Parked),
             Err(error) => Ok(Handled::Reply(encode_reply(header, &respond(Err(error))))),
         }
@@ -53,14 +68,16 @@ impl Call<'_> {
         let decide = |controller: &Controller, _: &machines::quorum::Quorum| {
             controller.decide_create_topics(topics, false, defaults(&config), &Rules(&config), &mut random)
         };
-        let waiting = |_| Waiting::Again {
-            session: Arc::clone(self.session),
-            slot: self.slot,
-            header: self.header,
-            frame: frame.to_vec(),
-        };
+        let answers = Answers::Again { header: self.header, frame: frame.to_vec() };
+        let parked = ParkedDecision::new(self.session, self.slot, answers);
+        let weak = Arc::downgrade(&parked);
+        let waiting = |_| Waiting::Request(parked);
         let proposed = self.node.metadata().decide(self.now, self.effects, decide, waiting);
-        matches!(proposed, Ok(Proposed::Waits))
+        let waits = matches!(proposed, Ok(Proposed::Waits));
+        if waits {
+            set_timeout(self.now, self.node.request_timeout(), weak, self.effects);
+        }
+        waits
     }
 }
 

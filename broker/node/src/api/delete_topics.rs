@@ -8,6 +8,7 @@ use protocol::wire::Reader;
 
 use super::decide::outcome;
 use super::{Call, Handled, decode};
+use crate::node::millis;
 
 /// The first version that names topics as pairs of name and id.
 const STATES_FROM: i16 = 6;
@@ -44,6 +45,7 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
         return call.reply(&refused(code, Some("delete.topic.enable is false on this cluster")));
     }
     call.decide(
+        millis(request.timeout_ms),
         |controller, _| controller.decide_delete_topics(&topics),
         |decided| match decided {
             Ok(topics) => DeleteTopicsResponse {

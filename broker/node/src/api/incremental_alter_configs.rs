@@ -12,7 +12,9 @@ use super::{Call, Handled, decode};
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: IncrementalAlterConfigsRequest = decode(reader, call.header.api_version)?;
     let resources: Vec<AlterResource> = request.resources.into_iter().map(AlterResource::from).collect();
+    let timeout = call.node.request_timeout();
     call.decide(
+        timeout,
         |controller, inputs| {
             controller.decide_alter_configs(&resources, request.validate_only, &inputs.rules)
         },

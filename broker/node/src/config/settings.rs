@@ -88,6 +88,8 @@ config! {
     connections_max_idle_ms: Option<u64> = |t| t.limit("connections.max.idle.ms");
     /// `queued.max.request.bytes`; `None` sets no limit.
     queued_max_request_bytes: Option<u64> = |t| t.limit("queued.max.request.bytes");
+    /// `request.timeout.ms`.
+    request_timeout_ms: u64 = |t| t.number("request.timeout.ms");
     /// `inflight.requests.per.connection.max`.
     inflight_requests_per_connection_max: usize = |t| t.number("inflight.requests.per.connection.max");
     /// `reply.bytes.per.connection.max`.

@@ -9,6 +9,7 @@ use protocol::id::TopicId;
 use protocol::records::BatchHeader;
 
 use super::persist::PersistMetadata;
+use super::waiting::Outcome;
 use super::{Applier, Metadata, Waiting};
 use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::node::Node;
@@ -50,12 +51,7 @@ impl Node {
     /// A decision is committed and applied.
     pub(crate) fn committed(&self, now: Now, waiting: Waiting, effects: &mut Effects) {
         match waiting {
-            Waiting::Reply { session, slot, committed, .. } => {
-                effects.replies.push((session, slot, committed))
-            }
-            Waiting::Again { session, slot, header, frame } => {
-                self.serve_again(now, &session, slot, header, &frame, effects);
-            }
+            Waiting::Request(parked) => self.answer(now, &parked, Outcome::Committed, effects),
             Waiting::Lifecycle => self.lifecycle_done(now, effects),
             Waiting::ProducerIds(block) => self.producer_ids_granted(block, effects),
             Waiting::Bootstrap => {}
@@ -65,7 +61,7 @@ impl Node {
     /// Nobody knows what becomes of a decision: who asked has to ask the next controller.
     pub(crate) fn lost(&self, now: Now, waiting: Waiting, effects: &mut Effects) {
         match waiting {
-            Waiting::Reply { session, slot, lost, .. } => effects.replies.push((session, slot, lost)),
+            Waiting::Request(parked) => self.answer(now, &parked, Outcome::Lost, effects),
             Waiting::ProducerIds(_) => self.producer_ids_granted(None, effects),
             other => self.committed(now, other, effects),
         }

@@ -13,6 +13,7 @@ pub(crate) mod rules;
 mod step;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,13 +26,10 @@ use parking_lot::Mutex;
 use protocol::id::{BrokerId, DirectoryId, Monotonic, Offset, Uuid};
 use storage::MetadataLog;
 
-use crate::api::Header;
-use crate::effects::Reply;
-use crate::session::{Session, Slot};
-
 pub(crate) use apply::Changes;
 pub use persist::PersistMetadata;
 pub(crate) use step::Proposed;
+use waiting::ParkedDecision;
 
 /// Decisions that wait to be committed at the same time; further requests are told to come back.
 const DECISIONS_MAX: usize = 10_000;
@@ -80,10 +78,8 @@ struct Applier {
 
 /// What happens when a decision is committed and this broker's image has it.
 pub(crate) enum Waiting {
-    /// Send the reply; the other one when the decision may be lost.
-    Reply { session: Arc<Session>, slot: Slot, committed: Reply, lost: Reply },
-    /// Serve the request again, whose frame this is: what it lacked is there now.
-    Again { session: Arc<Session>, slot: Slot, header: Header, frame: Vec<u8> },
+    /// A request is answered.
+    Request(Arc<ParkedDecision>),
     /// This broker's own registration or heartbeat.
     Lifecycle,
     /// A block of producer ids; `None` when none could be had.

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use protocol::ErrorCode;
-use protocol::message::CreateTopicsRequest;
 use protocol::message::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
+use protocol::message::metadata::MetadataRequestTopic;
+use protocol::message::{CreateTopicsRequest, InitProducerIdRequest, MetadataRequest};
 use storage::disk::{Disk, OpenMode, VirtualDisk};
 
 use crate::testing::{Bench, DIRECTORY, Link};
@@ -143,4 +144,39 @@ fn a_start_is_refused_when_the_metadata_log_is_damaged() {
     }
     let mut bench = Bench::ready(&whole);
     assert_eq!(bench.create("a").topics[0].error_code, ErrorCode::TopicAlreadyExists);
+}
+
+#[test]
+fn a_request_is_answered_in_time_when_the_log_is_not() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    let mut links: Vec<Link> = (0..4).map(|_| bench.connect()).collect();
+    // Its time is a second; that of a request that names none is 30 seconds.
+    bench.send_create(&mut links[0], "a");
+    bench.send(&mut links[1], &set(BROKER, "1", &[("log.retention.ms".to_owned(), "99".to_owned())]), 1);
+    bench.send(&mut links[2], &InitProducerIdRequest::default(), 4);
+    let wanted = MetadataRequestTopic { name: Some("auto".to_owned()), ..MetadataRequestTopic::default() };
+    let metadata = MetadataRequest {
+        topics: Some(vec![wanted]),
+        allow_auto_topic_creation: true,
+        ..MetadataRequest::default()
+    };
+    bench.send(&mut links[3], &metadata, 9);
+    bench.pass(Duration::from_millis(999));
+    assert_eq!(created(&mut links[0]), None);
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(created(&mut links[0]), Some(ErrorCode::RequestTimedOut));
+    bench.pass(Duration::from_secs(28));
+    assert_eq!(altered(&mut links[1]), None);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(altered(&mut links[1]), Some(ErrorCode::RequestTimedOut));
+    let answer = links[2].response::<InitProducerIdRequest>().map(|response| response.error_code);
+    assert_eq!(answer, Some(ErrorCode::CoordinatorLoadInProgress));
+    let answer = links[3].response::<MetadataRequest>().map(|response| response.topics[0].error_code);
+    assert_eq!(answer, Some(ErrorCode::UnknownTopicOrPartition));
+    // What was begun is done all the same, and answered to nobody a second time.
+    bench.run_jobs();
+    assert_eq!(created(&mut links[0]), None);
+    assert_eq!(bench.create("a").topics[0].error_code, ErrorCode::TopicAlreadyExists);
+    assert_eq!(bench.create("auto").topics[0].error_code, ErrorCode::TopicAlreadyExists);
+    assert_eq!(bench.call(&InitProducerIdRequest::default(), 4).error_code, ErrorCode::None);
 }

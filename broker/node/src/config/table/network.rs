@@ -57,8 +57,8 @@ keys! {
         "Threads that run requests.";
     "background.threads": Int = "10", Between(1, 1024), High, ReadOnly, Acts,
         "Threads for work that may wait for a disk: cold reads, look-ups by time, deletion.";
-    "request.timeout.ms": Int = "30000", Any, High, ReadOnly, Later,
-        "How long a request of this broker to another waits for its answer.";
+    "request.timeout.ms": Int = "30000", AtLeast(1), High, ReadOnly, Acts,
+        "How long a request that names no time itself waits for the metadata log.";
     "socket.connection.setup.timeout.ms": Long = "10000", Any, Medium, ReadOnly, Later,
         "How long a connection from this broker to another may take to be set up.";
     "socket.connection.setup.timeout.max.ms": Long = "30000", Any, Medium, ReadOnly, Later,
