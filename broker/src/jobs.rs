@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use node::{Job, JobResult, Ticket};
 use parking_lot::Mutex;
 
+use crate::http::Health;
+use crate::loops;
+
 /// Threads that take jobs from one queue. Its length is bounded by those who ask: a round of syncs a directory,
 /// one sync of the metadata log, one cold read a connection, one recovery a partition.
 pub(crate) struct Pool {
@@ -20,19 +23,25 @@ impl Pool {
     pub(crate) fn start(
         name: &str,
         threads: usize,
+        health: &Arc<Health>,
         done: impl Fn(Ticket, JobResult, Duration) + Send + Sync + Clone + 'static,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel::<(Ticket, Job)>();
         let receiver = Arc::new(Mutex::new(receiver));
         let mut handles = Vec::with_capacity(threads);
         for number in 0..threads {
-            let (receiver, done) = (Arc::clone(&receiver), done.clone());
-            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+            let (receiver, done, health) = (Arc::clone(&receiver), done.clone(), Arc::clone(health));
+            let loop_name = format!("{name}-{number}");
+            let thread = thread::Builder::new().name(loop_name.clone()).spawn(move || {
+                loops::enter(&health, || loop_name);
                 loop {
+                    loops::idle();
                     let next = receiver.lock().recv();
                     let Ok((ticket, job)) = next else { return };
+                    loops::beat();
                     let start = Instant::now();
-                    let result = job.run();
+                    // A job takes as long as the disk and the amount of work say; what is to be short comes after it.
+                    let result = loops::marked(|| job.run());
                     done(ticket, result, start.elapsed());
                 }
             })?;

@@ -3,8 +3,10 @@
 pub mod cli;
 mod clock;
 pub mod dev;
+mod disk;
 pub mod http;
 mod jobs;
+mod loops;
 pub mod metrics;
 mod net;
 pub mod run;

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,12 +15,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::DevOptions;
 use crate::clock::Clock;
+use crate::disk::WatchedDisk;
 use crate::http::{self, Health, State};
+use crate::loops;
+use crate::metrics::Source;
 use crate::net::{Listener, Open};
 use crate::scrape::NodeSource;
 use crate::shell::Shell;
 
-/// How often the event loops show that they come around.
+/// How often a task shows that the workers take up what is ready.
 const BEAT: Duration = Duration::from_millis(500);
 
 /// How long the start may wait for the metadata log's disk.
@@ -30,15 +34,28 @@ const CATCH_UP_MAX: Duration = Duration::from_secs(60);
 /// # Errors
 /// What kept it from starting, or from ending cleanly.
 pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
-    let runtime = start_runtime(&config)?;
+    let health = Arc::new(Health::default());
+    let runtime = start_runtime(&config, &health)?;
     // Bound first: a port that is taken is found out before a log is opened.
     let sockets = runtime.block_on(bind(&mut config))?;
-    let health = Arc::new(Health::new(&["workers"]));
+    let disk = WatchedDisk::new(RealDisk);
+    let source = Arc::new(NodeSource::new(disk.stalls()));
+    // Before the logs are opened, which may take long: whoever asks is told that the process lives and starts.
+    let endpoint = match &config.http_listen {
+        Some((host, port)) => {
+            let source = Arc::clone(&source) as Arc<dyn Source>;
+            let started = http::start(host, *port, Arc::clone(&health), source);
+            Some(started.with_context(|| format!("serve HTTP on {host}:{port}"))?)
+        }
+        None => None,
+    };
     let clock = Clock::new();
     let mut effects = Effects::default();
-    let node = Node::open(clock.now(), config.clone(), Arc::new(RealDisk), seed()?, &mut effects)
+    let node = Node::open(clock.now(), config.clone(), Arc::new(disk), seed()?, &mut effects)
         .with_context(|| format!("start broker {}", config.node_id))?;
-    let shell = Shell::start(node, clock, runtime.handle().clone(), effects).context("start threads")?;
+    let shell = Shell::start_watched(node, clock, runtime.handle().clone(), effects, &health)
+        .context("start threads")?;
+    source.started(&shell);
     runtime.block_on(catch_up(&shell))?;
     let open = Arc::new(Mutex::new(Open::default()));
     let listeners: Vec<_> = sockets
@@ -47,14 +64,8 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
         .map(|(number, socket)| Listener::new(Arc::clone(&shell), number, socket, Arc::clone(&open)))
         .map(|listener| runtime.spawn(listener.run()))
         .collect();
-    let endpoint = match &config.http_listen {
-        Some((host, port)) => Some(
-            http::start(host, *port, Arc::clone(&health), Arc::new(NodeSource::new(&shell)))
-                .with_context(|| format!("serve HTTP on {host}:{port}"))?,
-        ),
-        None => None,
-    };
-    runtime.spawn(beat(Arc::clone(&health), Arc::clone(&shell)));
+    health.set_state(State::Serving);
+    runtime.spawn(beat(Arc::clone(&health)));
     let http = endpoint.as_ref().map_or_else(|| "off".to_owned(), |http| http.address.to_string());
     tracing::info!(broker = %config.node_id, listeners = %addresses(&config), %http, "broker started");
     let dev = dev
@@ -64,7 +75,7 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
         .transpose()?;
     runtime.block_on(stop_signal())?;
     tracing::info!("stopping");
-    health.set_state(State::Unready("the broker is stopping".to_owned()));
+    health.set_state(State::Stopping("the broker is stopping".to_owned()));
     listeners.iter().for_each(tokio::task::JoinHandle::abort);
     drop(dev);
     runtime.block_on(shell.end_connections());
@@ -76,11 +87,20 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_runtime(config: &Config) -> anyhow::Result<Runtime> {
+fn start_runtime(config: &Config, health: &Arc<Health>) -> anyhow::Result<Runtime> {
+    let next = AtomicUsize::new(0);
+    let health = Arc::clone(health);
+    // Threads for blocking calls never park, so that only workers become loops.
+    let park = move || {
+        loops::enter(&health, || format!("worker-{}", next.fetch_add(1, Ordering::Relaxed)));
+        loops::idle();
+    };
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.worker_threads.unwrap_or_else(cores))
         .thread_name("worker")
+        .on_thread_park(park)
+        .on_thread_unpark(loops::beat)
         .enable_all()
         .build()
         .context("start the worker threads")
@@ -124,22 +144,13 @@ fn seed() -> anyhow::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Shows that the workers come around, and passes on whether clients should come.
-async fn beat(health: Arc<Health>, shell: Arc<Shell>) {
+/// Shows that the workers take up what is ready, which idle ones alone do not.
+async fn beat(health: Arc<Health>) {
+    let workers = health.enter("workers");
     let mut interval = tokio::time::interval(BEAT);
-    let mut was_ready = false;
     loop {
         interval.tick().await;
-        health.beat(0);
-        let ready = shell.node.is_ready();
-        if ready != was_ready {
-            was_ready = ready;
-            health.set_state(if ready {
-                State::Ready
-            } else {
-                State::Unready("the broker is fenced".to_owned())
-            });
-        }
+        workers.beat();
     }
 }
 

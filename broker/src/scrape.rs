@@ -1,30 +1,54 @@
 //! The node's values at the moment of a scrape, on the scraper's thread.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use node::{Node, NodeView};
 
+use crate::disk::Stalls;
 use crate::metrics::declared::*;
 use crate::metrics::{Families, PartitionSample, Source, counters};
 use crate::shell::Shell;
 
-/// Scrapes a shell's node for as long as it runs.
-pub(crate) struct NodeSource(Weak<Shell>);
+/// Scrapes a shell's node, from when it is there for as long as it runs.
+pub(crate) struct NodeSource {
+    shell: OnceLock<Weak<Shell>>,
+    stalls: Stalls,
+}
 
 impl NodeSource {
-    pub(crate) fn new(shell: &Arc<Shell>) -> Self {
-        Self(Arc::downgrade(shell))
+    pub(crate) const fn new(stalls: Stalls) -> Self {
+        Self { shell: OnceLock::new(), stalls }
+    }
+
+    /// From here on there is something to scrape.
+    pub(crate) fn started(&self, shell: &Arc<Shell>) {
+        // Nobody else sets it.
+        let _ = self.shell.set(Arc::downgrade(shell));
+    }
+
+    fn shell(&self) -> Option<Arc<Shell>> {
+        self.shell.get()?.upgrade()
     }
 }
 
 impl Source for NodeSource {
     fn scrape(&self, families: &mut Families) {
-        let Some(shell) = self.0.upgrade() else { return };
+        let Some(shell) = self.shell() else { return };
         families.count(&BROKER_ID, &[], u64::from(shell.node.config().node_id.0.unsigned_abs()));
         counters::scrape(&shell.node.metrics().snapshot(), families);
         families.count(&REQUEST_MEMORY_BYTES, &[], shell.request_memory.used_bytes());
         let sums = partitions(&shell.node, families);
         gauges(&shell.node.view(), &sums, families);
+        families.seconds(&WRITE_STALL_SECONDS, &[], self.stalls.read_ns());
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let shell = self.shell().ok_or("the broker is starting")?;
+        match shell.node.recovering() {
+            _ if shell.node.is_ready() => Ok(()),
+            0 => Err("the broker is fenced".to_owned()),
+            count => Err(format!("{count} partitions are being recovered")),
+        }
     }
 }
 

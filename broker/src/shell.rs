@@ -11,7 +11,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::http::Health;
 use crate::jobs::Pool;
+use crate::loops;
 use crate::net::RequestMemory;
 use crate::timers::Timers;
 
@@ -38,12 +40,25 @@ struct Pools {
 }
 
 impl Shell {
-    /// Starts the threads around an opened node and carries out what its opening asked for.
+    /// Starts the threads around an opened node, whose health nobody watches.
+    #[cfg(test)]
     pub(crate) fn start(
         node: Node,
         clock: Clock,
         runtime: Handle,
         effects: Effects,
+    ) -> io::Result<Arc<Self>> {
+        Self::start_watched(node, clock, runtime, effects, &Arc::default())
+    }
+
+    /// Starts the threads around an opened node and carries out what its opening asked for. Each thread is a loop of
+    /// the process' health.
+    pub(crate) fn start_watched(
+        node: Node,
+        clock: Clock,
+        runtime: Handle,
+        effects: Effects,
+        health: &Arc<Health>,
     ) -> io::Result<Arc<Self>> {
         let (recovery_threads, background_threads) = {
             let config = node.config();
@@ -65,17 +80,19 @@ impl Shell {
             move |ticket, result, took| with(&shell, |shell| shell.job_done(ticket, result, took))
         };
         let pools = Pools {
-            sync: Pool::start("sync", 1, done.clone())?,
-            metadata: Pool::start("metadata-sync", 1, done.clone())?,
-            recovery: Pool::start("recovery", recovery_threads, done.clone())?,
-            work: Pool::start("work", background_threads, done)?,
+            sync: Pool::start("sync", 1, health, done.clone())?,
+            metadata: Pool::start("metadata-sync", 1, health, done.clone())?,
+            recovery: Pool::start("recovery", recovery_threads, health, done.clone())?,
+            work: Pool::start("work", background_threads, health, done)?,
         };
         // Nobody else has the shell yet.
         let _ = shell.pools.set(pools);
         let weak = Arc::downgrade(&shell);
-        thread::Builder::new()
-            .name("timers".to_owned())
-            .spawn(move || timers.run(|ticket| with(&weak, |shell| shell.timer(&ticket))))?;
+        let health = Arc::clone(health);
+        thread::Builder::new().name("timers".to_owned()).spawn(move || {
+            loops::enter(&health, || "timers".to_owned());
+            timers.run(|ticket| with(&weak, |shell| shell.timer(&ticket)));
+        })?;
         shell.carry_out(effects);
         Ok(shell)
     }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use protocol::id::Monotonic;
 
 use crate::clock::Clock;
+use crate::loops;
 
 /// Deadlines in order; shared by all who set timers.
 pub(crate) struct Timers {
@@ -89,14 +90,17 @@ impl Timers {
         let mut state = self.state.lock();
         while !state.stopped {
             let Some(Reverse(first)) = state.heap.peek() else {
+                loops::idle();
                 self.changed.wait(&mut state);
                 continue;
             };
-            if first.deadline > self.clock.now().monotonic {
+            if first.deadline > self.clock.monotonic() {
                 let until = self.clock.instant(first.deadline);
+                loops::idle();
                 self.changed.wait_until(&mut state, until);
                 continue;
             }
+            loops::beat();
             if let Some(Reverse(entry)) = state.heap.pop()
                 && !entry.ticket.is_stale()
             {

@@ -162,8 +162,6 @@ counters! {
     syncs;
     /// Nanoseconds that those syncs took.
     sync_ns;
-    /// Nanoseconds for which appends stood still in a write, beyond the first millisecond of each.
-    write_stall_ns;
     /// Segments that retention deleted.
     deleted_segments;
 }

@@ -1,7 +1,7 @@
 //! The HTTP endpoint: /metrics for Prometheus, /livez and /readyz for Kubernetes, and a page that names them.
 //!
 //! It has a thread and a runtime of its own, so that a scrape costs the data path nothing, and so that /livez
-//! answers when the event loops do not. A scrape runs on one further thread, one at a time.
+//! answers when the event loops do not, and looks at them once a second. A scrape runs on one further thread, one at a time.
 
 mod health;
 mod listener;
@@ -22,9 +22,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::{Mutex, oneshot};
 
-pub use health::{Health, MarkedWrite, State};
+pub use health::{Health, Loop, Mark, State};
 
 use crate::metrics::{self, Families, Source, declared};
+use health::LOOK_EVERY;
 
 const INDEX: &str = "\
 Gregor, an event-streaming broker that speaks Kafka's protocol.
@@ -60,6 +61,13 @@ struct Endpoint {
     scraping: Mutex<u64>,
 }
 
+impl Endpoint {
+    /// Whether clients should come, or why not.
+    fn ready(&self) -> Result<(), String> {
+        self.health.serving().and_then(|()| self.source.ready())
+    }
+}
+
 /// Binds the address and serves on a thread of its own. An empty host is every interface.
 ///
 /// # Errors
@@ -72,9 +80,18 @@ pub fn start(host: &str, port: u16, health: Arc<Health>, source: Arc<dyn Source>
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
     let (stop, stopped) = oneshot::channel();
+    let watched = Arc::clone(&endpoint.health);
     let serve = async move {
         let listener = listener::Bounded::new(tokio::net::TcpListener::from_std(listener)?);
+        let look = async {
+            let mut interval = tokio::time::interval(LOOK_EVERY);
+            loop {
+                interval.tick().await;
+                watched.look();
+            }
+        };
         tokio::select! {
+            () = look => Ok(()),
             served = axum::serve(listener, router(endpoint)).into_future() => served,
             _ = stopped => Ok(()),
         }
@@ -101,7 +118,7 @@ fn router(endpoint: Arc<Endpoint>) -> Router {
     Router::new()
         .route("/", get(async || INDEX))
         .route("/livez", get(async |Shared(endpoint): Shared<Arc<Endpoint>>| probe(endpoint.health.live())))
-        .route("/readyz", get(async |Shared(endpoint): Shared<Arc<Endpoint>>| probe(endpoint.health.ready())))
+        .route("/readyz", get(async |Shared(endpoint): Shared<Arc<Endpoint>>| probe(endpoint.ready())))
         .route("/metrics", get(scrape))
         .fallback(async || (StatusCode::NOT_FOUND, "no such page; / names those that there are\n"))
         .with_state(endpoint)
@@ -143,7 +160,7 @@ struct Scraped {
 impl Source for Scraped {
     fn scrape(&self, families: &mut Families) {
         for (name, age_ms) in self.endpoint.health.loop_ages_ms() {
-            families.seconds(&declared::LOOP_AGE_SECONDS, &[name], age_ms.saturating_mul(1_000_000));
+            families.seconds(&declared::LOOP_AGE_SECONDS, &[&name], age_ms.saturating_mul(1_000_000));
         }
         families.seconds(&declared::SCRAPE_SECONDS, &[], self.previous_ns);
         self.endpoint.source.scrape(families);

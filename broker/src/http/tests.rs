@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ struct Gate {
     scrapes: AtomicU64,
     shut: Mutex<bool>,
     opened: Condvar,
+    fenced: AtomicBool,
 }
 
 impl Gate {
@@ -30,6 +31,10 @@ impl Source for Gate {
         families.count(&BROKER_ID, &[], 7);
         let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.opened.wait_while(shut, |shut| *shut).unwrap());
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.fenced.load(Relaxed) { Err("the broker is fenced".to_owned()) } else { Ok(()) }
     }
 }
 
@@ -56,7 +61,8 @@ fn ask(server: &Server, request_line: &str) -> (String, String) {
 
 #[test]
 fn metrics_are_served_as_prometheus_text() {
-    let (server, ..) = serve(Health::new(&["worker-0"]));
+    let (server, health, _) = serve(Health::default());
+    let _worker = health.enter("worker-0");
     let (status, answer) = ask(&server, "GET /metrics");
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{answer}");
@@ -67,18 +73,45 @@ fn metrics_are_served_as_prometheus_text() {
 
 #[test]
 fn probes_say_why_not() {
-    let (server, health, _) = serve(Health::new(&["worker-0"]));
+    let (server, health, source) = serve(Health::default());
     assert_eq!(ask(&server, "GET /livez").0, "HTTP/1.1 200 OK");
     let (status, answer) = ask(&server, "GET /readyz");
     assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
     assert!(answer.ends_with("\r\n\r\nthe broker is starting\n"), "{answer}");
-    health.set_state(State::Ready);
+    health.set_state(State::Serving);
     assert_eq!(ask(&server, "GET /readyz").0, "HTTP/1.1 200 OK");
+    source.fenced.store(true, Relaxed);
+    let (status, answer) = ask(&server, "GET /readyz");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert!(answer.ends_with("\r\n\r\nthe broker is fenced\n"), "{answer}");
+    assert_eq!(ask(&server, "GET /livez").0, "HTTP/1.1 200 OK", "who is fenced lives");
+}
+
+#[test]
+fn a_loop_that_stands_still_is_told_of_within_seconds() {
+    let (server, health, _) = serve(Health::default());
+    let (still, idle) = (health.enter("still"), health.enter("idle"));
+    still.beat();
+    idle.idle();
+    let start = Instant::now();
+    let said = loop {
+        let (status, answer) = ask(&server, "GET /livez");
+        if status != "HTTP/1.1 200 OK" {
+            break answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "a dead loop is not noticed");
+        // Nobody asks meanwhile: the endpoint itself has to look.
+        std::thread::sleep(Duration::from_millis(5_500));
+    };
+    assert!(said.contains("event loop still has stood still for 1"), "{said}");
+    assert!(start.elapsed() > Duration::from_secs(10), "{:?}", start.elapsed());
+    still.beat();
+    assert_eq!(ask(&server, "GET /livez").0, "HTTP/1.1 200 OK");
 }
 
 #[test]
 fn pages_and_methods_that_are_not_there_are_refused() {
-    let (server, ..) = serve(Health::new(&[]));
+    let (server, ..) = serve(Health::default());
     let (status, answer) = ask(&server, "GET /");
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(["/metrics", "/livez", "/readyz"].iter().all(|page| answer.contains(page)), "{answer}");
@@ -92,7 +125,7 @@ fn pages_and_methods_that_are_not_there_are_refused() {
 
 #[test]
 fn liveness_answers_while_a_scrape_hangs() {
-    let (server, _, source) = serve(Health::new(&[]));
+    let (server, _, source) = serve(Health::default());
     source.set(true);
     let mut first = connect(&server);
     first.write_all(b"GET /metrics HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n").unwrap();
@@ -114,7 +147,7 @@ fn liveness_answers_while_a_scrape_hangs() {
 
 #[test]
 fn idle_connections_are_bounded() {
-    let (server, ..) = serve(Health::new(&[]));
+    let (server, ..) = serve(Health::default());
     let mut held: Vec<TcpStream> =
         (0..node::config::HTTP_CONNECTIONS_MAX).map(|_| connect(&server)).collect();
     let mut waiting = connect(&server);
@@ -131,7 +164,7 @@ fn idle_connections_are_bounded() {
 
 #[test]
 fn a_taken_address_is_an_error_and_a_dropped_server_gives_it_back() {
-    let (server, health, source) = serve(Health::new(&[]));
+    let (server, health, source) = serve(Health::default());
     let port = server.address.port();
     assert!(start("127.0.0.1", port, Arc::clone(&health), source.clone()).is_err());
     drop(server);

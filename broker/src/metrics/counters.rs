@@ -40,5 +40,4 @@ pub fn scrape(snapshot: &Snapshot, families: &mut Families) {
         families.count(metric, &[], value);
     }
     families.seconds(&SYNC_SECONDS, &[], snapshot.sync_ns);
-    families.seconds(&WRITE_STALL_SECONDS, &[], snapshot.write_stall_ns);
 }

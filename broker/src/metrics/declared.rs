@@ -82,7 +82,7 @@ metrics! {
     SYNCS: Counter "gregor_log_syncs_total" [] "Syncs of partitions' logs to disk; a round syncs many.";
     SYNC_SECONDS: Counter "gregor_log_sync_seconds_total" [] "Time spent in rounds of such syncs.";
     WRITE_STALL_SECONDS: Counter "gregor_log_write_stall_seconds_total" []
-        "Time for which appends stood still in a write, beyond the first millisecond of each.";
+        "Time for which writes to files stood still, beyond the first few milliseconds of each.";
     DELETED_SEGMENTS: Counter "gregor_log_deleted_segments_total" [] "Segments that retention deleted.";
     UNSYNCED_BYTES: Gauge "gregor_log_unsynced_bytes" ["directory"]
         "Bytes of records that were appended since the last sync of their partition began, by log directory.";
@@ -128,7 +128,7 @@ metrics! {
         "The offset up to which this broker applied metadata, exclusive.";
 
     LOOP_AGE_SECONDS: Gauge "gregor_event_loop_heartbeat_age_seconds" ["loop"]
-        "Time since an event loop last came around.";
+        "Time for which an event loop has stood still, waiting for a disk or for something to do aside.";
     SCRAPE_SECONDS: Gauge "gregor_scrape_duration_seconds" [] "How long the previous scrape took.";
 
     PROCESS_CPU_SECONDS: Counter "process_cpu_seconds_total" [] "User and system time of the process.";

@@ -17,6 +17,14 @@ pub use partitions::PartitionSample;
 pub trait Source: Send + Sync {
     /// Adds the values of this moment. It may take short locks and must not wait for a disk.
     fn scrape(&self, families: &mut Families);
+
+    /// Whether clients should come while the process serves: unfenced, and caught up once since the start.
+    ///
+    /// # Errors
+    /// The reason why not.
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The text of one scrape: the source's values and the process' own.

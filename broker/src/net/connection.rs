@@ -18,6 +18,7 @@ use super::buffer::Buffer;
 use super::idle::Idle;
 use super::memory::{RequestMemory, Share};
 use super::output::Output;
+use crate::loops;
 use crate::shell::Shell;
 
 /// How long a peer that sends no more may wait for what it asked before. Nobody waits longer for a reply that cannot be
@@ -131,6 +132,7 @@ impl Connection {
 
     /// Runs the core over what was received; whether that changed anything.
     fn turn(&mut self) -> bool {
+        loops::beat();
         let mut effects = Effects::default();
         let now = self.shell.clock.now();
         self.idle.moved(now.monotonic);

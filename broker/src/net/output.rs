@@ -8,6 +8,8 @@ use rustix::net::SendFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::loops;
+
 /// Replies on their way out, in order.
 #[derive(Default)]
 pub(crate) struct Output {
@@ -81,7 +83,8 @@ impl Output {
         };
         stream.try_io(Interest::WRITABLE, || {
             let mut offset = position;
-            let count = rustix::fs::sendfile(stream, file, Some(&mut offset), len)?;
+            // What left the page cache since it was looked at is read from the disk.
+            let count = loops::marked(|| rustix::fs::sendfile(stream, file, Some(&mut offset), len))?;
             if count == 0 {
                 // The file ends before the range: the reply cannot be completed, so the connection has to end.
                 return Err(io::ErrorKind::UnexpectedEof.into());

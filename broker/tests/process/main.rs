@@ -5,4 +5,5 @@
 mod bounds;
 mod broker;
 mod check;
+mod health;
 mod metrics;
