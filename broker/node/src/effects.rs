@@ -22,6 +22,7 @@ use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::partition::{Partition, Place};
 use crate::recovery::Recovery;
 use crate::session::{Session, Slot};
+use crate::space::SpaceCheck;
 
 /// The time of an input, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +130,8 @@ pub enum Job {
     PersistMetadata(Box<PersistMetadata>),
     /// Recover a partition's log.
     Recover(Box<Recovery>),
+    /// Measure how much room the log directory has.
+    MeasureSpace(SpaceCheck),
     /// Remove the folders of deleted partitions, and files that retention renamed.
     Remove(Arc<Removal>),
 }
@@ -146,6 +149,8 @@ pub enum JobResult {
     MetadataPersisted(Box<Result<Option<machines::quorum::Event>, storage::Error>>),
     /// A log was recovered, or cannot be.
     Recovered(Box<Recovery>),
+    /// The room was measured.
+    SpaceMeasured(SpaceCheck),
 }
 
 /// What a turn asks of its caller.
@@ -202,6 +207,7 @@ impl Job {
             Self::Sync(round) => JobResult::Synced(round.run()),
             Self::PersistMetadata(work) => JobResult::MetadataPersisted(Box::new(work.run())),
             Self::Recover(recovery) => JobResult::Recovered(Box::new(recovery.run())),
+            Self::MeasureSpace(check) => JobResult::SpaceMeasured(check.run()),
             Self::Remove(removal) => {
                 removal.run();
                 JobResult::Done

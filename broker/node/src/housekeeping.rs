@@ -15,16 +15,22 @@ pub(crate) enum Chore {
     Checkpoint,
     /// Delete segments that are too old or too many (`log.retention.check.interval.ms`).
     Retention,
+    /// Measure how much room there is.
+    Space,
     /// Forget producers that were silent for `producer.id.expiration.ms`.
     ProducerExpiry,
 }
 
+/// How often the room is measured, besides whenever `background.sync.bytes` were appended: one call of the file system.
+const SPACE_INTERVAL_MS: u64 = 1_000;
+
 impl Chore {
-    const ALL: [Self; 3] = [Self::Checkpoint, Self::Retention, Self::ProducerExpiry];
+    const ALL: [Self; 4] = [Self::Checkpoint, Self::Retention, Self::Space, Self::ProducerExpiry];
 
     fn interval(self, node: &Node) -> Duration {
         let config = node.config();
         Duration::from_millis(match self {
+            Self::Space => SPACE_INTERVAL_MS,
             Self::Checkpoint => config.background_sync_interval_ms,
             Self::Retention => config.log_retention_check_interval_ms,
             Self::ProducerExpiry => config.producer_id_expiration_check_interval_ms,
@@ -47,6 +53,7 @@ impl Node {
                 self.metadata().checkpoint(now, effects);
             }
             Chore::Retention => self.retain(now, effects),
+            Chore::Space => self.measure_space(effects),
             Chore::ProducerExpiry => self.expire_producers(now),
         }
         self.set_chore(now, chore, effects);

@@ -25,6 +25,7 @@ mod room;
 mod session;
 mod settle;
 mod strays;
+mod space;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -45,6 +46,7 @@ pub use node::{Node, OpenError};
 pub use parked::{ParkedFetch, ParkedProduce};
 pub use partition::Partition;
 pub use recovery::Recovery;
+pub use space::SpaceCheck;
 pub use session::{Answered, Output, Session, Slot, Wake};
 pub use turn::{Next, Turn};
 pub use view::{DirectoryView, NodeView, PartitionView, QuorumView};

@@ -23,6 +23,7 @@ use crate::random::Random;
 use crate::recovery::RecoveryQueue;
 use crate::room::Room;
 use crate::session::{Session, Wake};
+use crate::space::{SpaceCheck, SpaceWatch};
 use crate::table::Table;
 
 /// A broker: partitions, metadata and everything that is served.
@@ -35,6 +36,7 @@ pub struct Node {
     fetch_sessions: Mutex<FetchSessions>,
     producer_ids: Mutex<ProducerIds>,
     sync_queue: SyncQueue,
+    space: SpaceWatch,
     /// Requests that wait for records or replicas (`parked.requests.max`).
     parked: Room,
     metrics: Metrics,
@@ -124,6 +126,7 @@ impl Node {
             fetch_sessions: Mutex::new(FetchSessions::new(bounds)),
             producer_ids: Mutex::default(),
             sync_queue: SyncQueue::default(),
+            space: SpaceWatch::default(),
             parked: Room::default(),
             metrics: Metrics::new(METRIC_SHARDS),
             random: Mutex::new(random),
@@ -131,6 +134,8 @@ impl Node {
             recovery_queue: Arc::default(),
             ready: AtomicBool::new(false),
         };
+        // Before anything could be appended.
+        node.space_measured(&SpaceCheck::new(&node.directory, node.config().log_dir_free_bytes_min).run(), effects);
         node.metadata.note_torn_end(effects);
         node.metadata.deadline(now, effects);
         node.start_chores(now, effects);
@@ -236,6 +241,10 @@ impl Node {
 
     pub(crate) fn producer_ids(&self) -> &Mutex<ProducerIds> {
         &self.producer_ids
+    }
+
+    pub(crate) fn space(&self) -> &SpaceWatch {
+        &self.space
     }
 
     pub(crate) fn parked(&self) -> &Room {

@@ -158,6 +158,7 @@ impl Round {
     /// Looks up every partition and checks every batch; what fails has its outcome already.
     fn check<'a>(&mut self, node: &Node, now: Now, input: &'a mut [u8]) -> Vec<Pending<'a>> {
         let table = node.table();
+        let room = node.check_space();
         let mut pending = Vec::with_capacity(self.parts.len());
         let mut checked = Vec::with_capacity(1);
         let (mut rest, mut position) = (input, 0);
@@ -175,7 +176,7 @@ impl Round {
                     continue;
                 };
                 outcome.index = wanted.index;
-                match admit(hosted, wanted, &request.head, now, records, &mut checked) {
+                match admit(hosted, room, (wanted, &request.head), now, records, &mut checked) {
                     Ok(partition) => pending.extend(checked.pop().map(|batch| Pending {
                         partition,
                         acks_all: request.head.acks == ACKS_ALL,
@@ -330,8 +331,8 @@ enum Refusal {
 
 fn admit<'a>(
     hosted: Result<Arc<HostedTopic>, ErrorCode>,
-    wanted: &Part,
-    head: &Head,
+    room: Result<(), ErrorCode>,
+    (wanted, head): (&Part, &Head),
     now: Now,
     records: &'a mut [u8],
     checked: &mut Vec<CheckedBatch<'a>>,
@@ -342,6 +343,7 @@ fn admit<'a>(
     let hosted = hosted.map_err(Refusal::Code)?;
     let partition =
         hosted.partition(wanted.index).ok_or(Refusal::Code(ErrorCode::UnknownTopicOrPartition))?;
+    room.map_err(Refusal::Code)?;
     let rules =
         CheckRules { now: now.wall, zstd_allowed: head.api_version >= ZSTD_FROM, ..hosted.settings.check };
     check(records, &rules, checked).map_err(Refusal::Batch)?;

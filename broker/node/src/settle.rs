@@ -93,6 +93,7 @@ impl Node {
             (TicketKind::SyncRound, JobResult::Synced(round)) => self.synced(now, round, effects),
             (_, JobResult::MetadataPersisted(result)) => self.metadata_persisted(now, *result, effects),
             (_, JobResult::Recovered(recovery)) => self.recovered(now, *recovery, effects),
+            (_, JobResult::SpaceMeasured(check)) => self.space_measured(&check, effects),
             (_, JobResult::LookedUp(parked)) => effects.replies.push(parked.into_reply()),
             _ => {}
         }

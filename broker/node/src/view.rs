@@ -80,7 +80,7 @@ pub struct DirectoryView<'a> {
     pub is_offline: bool,
     /// Whether appends are refused for want of space.
     pub is_full: bool,
-    /// Free bytes of its file system, where that can be asked.
+    /// Free bytes of its file system when it was last measured, where that can be asked.
     pub free_bytes: Option<u64>,
     /// Segment and index files that are open.
     pub open_files: usize,
@@ -89,7 +89,7 @@ pub struct DirectoryView<'a> {
 }
 
 impl Node {
-    /// How the node stands. Asks the file system for its free space.
+    /// How the node stands.
     #[must_use]
     pub fn view(&self) -> NodeView<'_> {
         let status = self.metadata().status();
@@ -118,12 +118,7 @@ impl Node {
                 path: directory.path(),
                 is_offline: state == DirectoryState::Offline,
                 is_full: state == DirectoryState::Full,
-                free_bytes: directory
-                    .files()
-                    .disk()
-                    .space(directory.path())
-                    .ok()
-                    .map(|space| space.free_bytes),
+                free_bytes: self.space().free_bytes(),
                 open_files: directory.files().open_count(),
                 damaged_bytes: directory.files().damaged_bytes(),
             },

@@ -1,0 +1,169 @@
+//! Room on the disk, measured off the data path: below `log.dir.free.bytes.min` appends are refused with an error that
+//! clients retry, while reads and deletion go on, until there is more room again (D9).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use protocol::ErrorCode;
+use storage::{Directory, DirectoryState};
+
+use crate::effects::{Effects, Job, Ticket, TicketKind};
+use crate::node::Node;
+
+/// A look at the room that a log directory has.
+#[derive(Debug)]
+pub struct SpaceCheck {
+    directory: Arc<Directory>,
+    free_bytes_min: u64,
+    /// What was found; `None` where it cannot be asked.
+    free_bytes: Option<u64>,
+}
+
+/// What was seen last of a log directory's room.
+#[derive(Debug)]
+pub(crate) struct SpaceWatch {
+    /// `u64::MAX` where it is not known.
+    free_bytes: AtomicU64,
+    /// A job measures.
+    measuring: AtomicBool,
+    /// That appends are refused was told.
+    told: AtomicBool,
+}
+
+impl SpaceCheck {
+    pub(crate) fn new(directory: &Arc<Directory>, free_bytes_min: u64) -> Self {
+        Self { directory: Arc::clone(directory), free_bytes_min, free_bytes: None }
+    }
+
+    /// Measures, and opens or closes the directory for appends. What cannot be measured stays as it is: a write that
+    /// does not fit says so itself.
+    pub(crate) fn run(mut self) -> Self {
+        let space = self.directory.files().disk().space(self.directory.path());
+        self.free_bytes = space.ok().map(|space| space.free_bytes);
+        let _ = self.directory.measure_space(self.free_bytes_min);
+        self
+    }
+}
+
+impl Default for SpaceWatch {
+    fn default() -> Self {
+        let (measuring, told) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { free_bytes: AtomicU64::new(u64::MAX), measuring, told }
+    }
+}
+
+impl SpaceWatch {
+    /// Free bytes of the directory's file system when it was last measured.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        Some(self.free_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
+    }
+}
+
+impl Node {
+    /// Has the room measured, unless that is being done.
+    pub(crate) fn measure_space(&self, effects: &mut Effects) {
+        if !self.space().measuring.swap(true, Ordering::AcqRel) {
+            let check = SpaceCheck::new(self.directory(), self.config().log_dir_free_bytes_min);
+            effects.jobs.push((Ticket(TicketKind::Nobody), Job::MeasureSpace(check)));
+        }
+    }
+
+    /// The room was measured. When appends begin or cease to be refused, that is told.
+    pub(crate) fn space_measured(&self, check: &SpaceCheck, effects: &mut Effects) {
+        let watch = self.space();
+        watch.free_bytes.store(check.free_bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
+        watch.measuring.store(false, Ordering::Release);
+        let full = check.directory.state() == DirectoryState::Full;
+        if watch.told.swap(full, Ordering::AcqRel) == full {
+            return;
+        }
+        let (path, min) = (check.directory.path().display(), check.free_bytes_min);
+        let free = check.free_bytes.unwrap_or(0);
+        effects.notices.push(if full {
+            format!(
+                "log directory {path}: {free} bytes are free, and log.dir.free.bytes.min is {min}; appends are \
+                 refused until there is more room"
+            )
+        } else {
+            format!("log directory {path}: {free} bytes are free, appends are taken again")
+        });
+    }
+
+    /// Whether appends are taken.
+    ///
+    /// # Errors
+    /// `KAFKA_STORAGE_ERROR`, on which clients try again, while there is too little room.
+    pub(crate) fn check_space(&self) -> Result<(), ErrorCode> {
+        match self.directory().state() {
+            DirectoryState::Full => Err(ErrorCode::KafkaStorageError),
+            // The logs of a directory that is offline answer for themselves.
+            DirectoryState::Online | DirectoryState::Offline => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::message::DeleteTopicsRequest;
+    use protocol::message::delete_topics::DeleteTopicState;
+    use storage::disk::{Disk, VirtualDisk};
+
+    use super::*;
+    use crate::testing::{Bench, DIRECTORY};
+
+    const MIN: u64 = 1_000_000;
+
+    fn produced(bench: &mut Bench, topic: &str) -> ErrorCode {
+        bench.produce_one((topic, 0), |_| true).unwrap().error_code
+    }
+
+    #[test]
+    fn appends_are_refused_while_there_is_too_little_room_and_all_else_goes_on() {
+        let disk = VirtualDisk::new();
+        let min = MIN.to_string();
+        let mut bench = Bench::open(&disk, &[("log.dir.free.bytes.min", &min)]).unwrap();
+        bench.come_up();
+        for topic in ["kept", "dropped"] {
+            assert_eq!(bench.create(topic).topics[0].error_code, ErrorCode::None);
+        }
+        assert_eq!(produced(&mut bench, "kept"), ErrorCode::None);
+        let path = std::path::Path::new(DIRECTORY);
+        let capacity = disk.space(path).unwrap();
+        let used = capacity.total_bytes - capacity.free_bytes;
+        disk.set_capacity(Some(used + MIN - 1));
+        assert_eq!(produced(&mut bench, "kept"), ErrorCode::None, "nobody looked yet");
+        bench.advance(Duration::from_secs(2));
+        assert_eq!(produced(&mut bench, "kept"), ErrorCode::KafkaStorageError);
+        assert_eq!(produced(&mut bench, "unknown"), ErrorCode::UnknownTopicOrPartition);
+        assert!(bench.notices.last().unwrap().contains("appends are refused until"), "{:?}", bench.notices);
+        assert_eq!(bench.notices.len(), 1, "it is told once: {:?}", bench.notices);
+        assert!(bench.node.view().directory.is_full);
+        let name = DeleteTopicState { name: Some("dropped".to_owned()), ..DeleteTopicState::default() };
+        let delete = DeleteTopicsRequest { topics: vec![name], timeout_ms: 1_000, ..DeleteTopicsRequest::default() };
+        assert_eq!(bench.call(&delete, 6).responses[0].error_code, ErrorCode::None);
+        disk.set_capacity(Some(used + 2 * MIN));
+        bench.advance(Duration::from_secs(2));
+        assert_eq!(produced(&mut bench, "kept"), ErrorCode::None);
+        assert!(bench.notices.last().unwrap().contains("appends are taken again"), "{:?}", bench.notices);
+        let view = bench.node.view();
+        assert!(!view.directory.is_full && view.directory.free_bytes.unwrap() > MIN);
+    }
+
+    #[test]
+    fn a_broker_that_starts_on_a_full_disk_refuses_from_its_first_append_on() {
+        let disk = VirtualDisk::new();
+        drop({
+            let mut bench = Bench::ready(&disk);
+            bench.create("t");
+            bench
+        });
+        disk.kill();
+        let min = u64::MAX / 4;
+        let mut bench = Bench::open(&disk, &[("log.dir.free.bytes.min", &min.to_string())]).unwrap();
+        bench.held = |job| matches!(job, Job::MeasureSpace(_));
+        bench.come_up();
+        assert_eq!(bench.produce_one(("t", 0), |_| true).unwrap().error_code, ErrorCode::KafkaStorageError);
+    }
+}
