@@ -9,10 +9,10 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::id::{BrokerId, Monotonic, Timestamp};
-use storage::ReadPlan;
 use storage::disk::FileRange;
 
 use crate::api::ParkedLookUp;
+use crate::fetch_work::WarmUp;
 use crate::hosting::Removal;
 use crate::housekeeping::Chore;
 use crate::log_sync::SyncRound;
@@ -121,7 +121,7 @@ pub(crate) enum TicketKind {
 #[derive(Debug)]
 pub enum Job {
     /// Read cold ranges into the page cache.
-    Warm(Vec<ReadPlan>),
+    Warm(WarmUp),
     /// Write back and sync files.
     Sync(SyncRound),
     /// Look offsets up by time where that has to read from disk.
@@ -196,11 +196,8 @@ impl Job {
     #[must_use]
     pub fn run(self) -> JobResult {
         match self {
-            Self::Warm(plans) => {
-                for plan in plans {
-                    // What could not be read is found out again, and answered, when the Fetch runs.
-                    let _ = plan.warm();
-                }
+            Self::Warm(work) => {
+                work.run();
                 JobResult::Done
             }
             Self::LookUp(parked) => JobResult::LookedUp(Box::new(parked.run())),

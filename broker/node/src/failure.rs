@@ -20,6 +20,10 @@ impl Node {
             return;
         }
         effects.notices.push(format!("log directory {}: {error}", self.directory().path().display()));
+        if after == DirectoryState::Full {
+            // There may be room for smaller things, or again: appends are refused no longer than need be.
+            self.measure_space(effects);
+        }
         if after == DirectoryState::Offline {
             for partition in self.table().partitions() {
                 if let Some(mut log) = partition.close(effects) {

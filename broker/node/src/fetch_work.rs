@@ -100,6 +100,24 @@ impl Fetched {
     }
 }
 
+/// Cold ranges to be read into the page cache.
+#[derive(Debug)]
+pub struct WarmUp {
+    plans: Vec<ReadPlan>,
+    /// Its place among those that wait for a thread or read.
+    _seat: Seat,
+}
+
+impl WarmUp {
+    /// Reads; for as long as the disk takes.
+    pub(crate) fn run(self) {
+        for plan in self.plans {
+            // What could not be read is found out again, and answered, when the Fetch runs.
+            let _ = plan.warm();
+        }
+    }
+}
+
 /// What one pass over the partitions gave.
 #[derive(Default)]
 struct Pass {
@@ -135,11 +153,9 @@ impl ParkedFetch {
         let mut pass = self.pass(false);
         effects.notices.append(&mut pass.notices);
         let mut done = last || self.request.is_enough(&pass);
-        if !done && pass.cold.is_empty() && state.seat.is_none() {
-            state.seat = node.parked().take(node.config().parked_requests_max);
+        if !done && pass.cold.is_empty() {
             // No more may wait: this one is told at once what there is.
-            done = state.seat.is_none();
-            self.session.park(self);
+            done = !self.sit_down(node, &mut state);
         }
         if !done && pass.cold.is_empty() {
             // Once more under a promise to be told: what came in between is seen, what comes later runs this again.
@@ -149,29 +165,60 @@ impl ParkedFetch {
             done = self.request.is_enough(&pass);
         }
         if !pass.cold.is_empty() && !self.session.is_closed() {
-            node.metrics().shard(self.session.number()).cold_reads.increment();
-            if pass.bytes == 0 {
-                state.warming = true;
-                effects.jobs.push((Ticket(TicketKind::Warmed(Arc::clone(self))), Job::Warm(pass.cold)));
-                return None;
-            }
-            // What is warm goes out now; the rest is read in for the next Fetch, so that no partition starves.
-            // It is not registered with its partitions, so that nobody else would run it again.
-            effects.jobs.push((Ticket(TicketKind::Nobody), Job::Warm(pass.cold)));
-            done = true;
+            done = self.warm_up(node, &mut state, std::mem::take(&mut pass.cold), (pass.bytes, last), effects);
         }
         if !done {
             return None;
         }
         let context = state.context.take()?;
         let registered = state.registered;
-        state.seat = None;
+        if state.seat.take().is_some() {
+            self.session.unpark();
+        }
         drop(state);
         if registered {
             self.forget();
         }
         let shard = node.metrics().shard(self.session.number());
         Some(fetch_reply(node, now, &self.request, pass.results, context, shard))
+    }
+
+    /// Takes a place among the requests that wait, if it has none; whether it has one now.
+    fn sit_down(self: &Arc<Self>, node: &Node, state: &mut State) -> bool {
+        if state.seat.is_none() {
+            state.seat = node.parked().take(node.config().parked_requests_max);
+            if state.seat.is_some() {
+                self.session.park(self);
+            }
+        }
+        state.seat.is_some()
+    }
+
+    /// Has cold ranges read in; whether this one is to be answered without them.
+    fn warm_up(
+        self: &Arc<Self>,
+        node: &Node,
+        state: &mut State,
+        plans: Vec<ReadPlan>,
+        (bytes, last): (u64, bool),
+        effects: &mut Effects,
+    ) -> bool {
+        node.metrics().shard(self.session.number()).cold_reads.increment();
+        let Some(seat) = node.warming().take(node.config().warm_jobs_max) else {
+            // Too much is being read in already. With nothing to say, this one looks again when its time is over, so
+            // that its client does not ask over and over.
+            return bytes > 0 || last || !self.sit_down(node, state);
+        };
+        let job = Job::Warm(WarmUp { plans, _seat: seat });
+        if bytes == 0 {
+            state.warming = true;
+            effects.jobs.push((Ticket(TicketKind::Warmed(Arc::clone(self))), job));
+            return false;
+        }
+        // What is warm goes out now; the rest is read in for the next Fetch, so that no partition starves. It is not
+        // registered with its partitions, so that nobody else would run it again.
+        effects.jobs.push((Ticket(TicketKind::Nobody), job));
+        true
     }
 
     /// The cold ranges were read in.
@@ -287,5 +334,72 @@ impl FetchWork {
 
     fn is_enough(&self, pass: &Pass) -> bool {
         pass.urgent || pass.bytes >= self.min_bytes || self.topics.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
+    use storage::disk::VirtualDisk;
+
+    use super::*;
+    use crate::testing::{Bench, Link};
+
+    fn fetch(bench: &mut Bench, topic: &str) -> Link {
+        let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+        let topic =
+            FetchTopic { topic: topic.to_owned(), partitions: vec![partition], ..FetchTopic::default() };
+        let request = FetchRequest {
+            max_wait_ms: 500,
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            session_epoch: -1,
+            topics: vec![topic],
+            ..FetchRequest::default()
+        };
+        let mut link = bench.connect();
+        bench.send(&mut link, &request, 12);
+        link
+    }
+
+    /// The bytes of records that were answered.
+    fn fetched(link: &mut Link) -> Option<usize> {
+        let response = link.response::<FetchRequest>()?;
+        let partition = &response.responses[0].partitions[0];
+        assert_eq!(partition.error_code, ErrorCode::None);
+        Some(partition.records.as_ref().map_or(0, bytes::Bytes::len))
+    }
+
+    #[test]
+    fn a_cold_fetch_beyond_warm_jobs_max_waits_its_time() {
+        let disk = VirtualDisk::new();
+        let mut bench = Bench::ready(&disk);
+        for topic in ["a", "b"] {
+            bench.create(topic);
+            bench.produce_one((topic, 0), |_| true).unwrap();
+        }
+        drop(bench);
+        // What an earlier run wrote is not known to be in memory.
+        disk.kill();
+        let mut bench = Bench::open(&disk, &[("warm.jobs.max", "1")]).unwrap();
+        bench.come_up();
+        disk.drop_caches();
+        bench.held = |job| matches!(job, Job::Warm(_));
+        let warming = |bench: &Bench| bench.jobs.iter().filter(|(_, job)| matches!(job, Job::Warm(_))).count();
+        let mut first = fetch(&mut bench, "a");
+        assert_eq!(warming(&bench), 1);
+        let mut second = fetch(&mut bench, "b");
+        bench.advance(Duration::from_millis(499));
+        assert_eq!((fetched(&mut first), fetched(&mut second)), (None, None));
+        assert_eq!(warming(&bench), 1, "no more than may be");
+        bench.advance(Duration::from_millis(1));
+        assert_eq!((fetched(&mut first), fetched(&mut second)), (None, Some(0)), "it is answered with nothing");
+        bench.release();
+        assert!(fetched(&mut first) > Some(0));
+        let mut again = fetch(&mut bench, "b");
+        bench.run_jobs();
+        assert!(fetched(&mut again) > Some(0), "there is room for it now");
     }
 }

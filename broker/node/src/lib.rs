@@ -40,6 +40,7 @@ pub use config::Config;
 pub use effects::{Effects, Job, JobResult, Now, Part, Reply, Ticket};
 pub use log_sync::SyncRound;
 
+pub use fetch_work::WarmUp;
 pub use hosting::Removal;
 pub use metadata::PersistMetadata;
 pub use node::{Node, OpenError};

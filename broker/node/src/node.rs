@@ -39,6 +39,8 @@ pub struct Node {
     space: SpaceWatch,
     /// Requests that wait for records or replicas (`parked.requests.max`).
     parked: Room,
+    /// Cold reads that wait for a thread, or read (`warm.jobs.max`).
+    warming: Room,
     metrics: Metrics,
     random: Mutex<Random>,
     sessions: AtomicUsize,
@@ -128,6 +130,7 @@ impl Node {
             sync_queue: SyncQueue::default(),
             space: SpaceWatch::default(),
             parked: Room::default(),
+            warming: Room::default(),
             metrics: Metrics::new(METRIC_SHARDS),
             random: Mutex::new(random),
             sessions: AtomicUsize::new(0),
@@ -241,6 +244,10 @@ impl Node {
 
     pub(crate) fn producer_ids(&self) -> &Mutex<ProducerIds> {
         &self.producer_ids
+    }
+
+    pub(crate) fn warming(&self) -> &Room {
+        &self.warming
     }
 
     pub(crate) fn space(&self) -> &SpaceWatch {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::ApiKey;
@@ -35,7 +35,7 @@ pub struct Session {
     /// The next input of this session closes it (an `acks=0` Produce failed).
     closed: AtomicBool,
     /// The Fetch that waits for records, of which a session has one at most: nothing else is served meanwhile.
-    parked: Mutex<Weak<ParkedFetch>>,
+    parked: Mutex<Option<Arc<ParkedFetch>>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -130,14 +130,14 @@ impl Session {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Remembers the Fetch that waits, so that it does not wait on when the client is gone.
+    /// Keeps the Fetch that waits until it is answered, and no longer than the client is there.
     pub(crate) fn park(&self, fetch: &Arc<ParkedFetch>) {
-        *self.parked.lock() = Arc::downgrade(fetch);
+        *self.parked.lock() = Some(Arc::clone(fetch));
     }
 
-    /// The Fetch that waits, if one does.
-    pub(crate) fn parked(&self) -> Option<Arc<ParkedFetch>> {
-        self.parked.lock().upgrade()
+    /// The Fetch that waits, if one does, which is not kept any more.
+    pub(crate) fn unpark(&self) -> Option<Arc<ParkedFetch>> {
+        self.parked.lock().take()
     }
 
     pub(crate) fn close(&self) {

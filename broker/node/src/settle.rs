@@ -103,7 +103,7 @@ impl Node {
     /// A connection ended: what it waits for is answered to nobody.
     pub fn disconnect(&self, now: Now, session: &Arc<Session>, effects: &mut Effects) {
         session.close();
-        effects.fetches.extend(session.parked());
+        effects.fetches.extend(session.unpark());
         self.settle(now, effects);
     }
 }

@@ -93,6 +93,7 @@ impl Node {
             Err(why) => Next::Close(why),
         };
         self.settle(now, effects);
+        self.sync_early(effects);
         Turn { consumed, next }
     }
 

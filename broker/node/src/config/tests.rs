@@ -364,3 +364,44 @@ mod properties_format {
         assert!(problems[0].message.contains("larger than"));
     }
 }
+
+/// The text of every Rust file in a folder, `except` left out.
+fn sources(folder: &std::path::Path, except: &std::path::Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path != except {
+            text += &sources(&path, except);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn a_key_that_is_said_to_act_is_read_and_its_field_used() {
+    let node = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let config = node.join("config");
+    let used = sources(&node, &config) + &sources(&node.join("../../src"), &config);
+    let settings = std::fs::read_to_string(config.join("settings.rs")).unwrap();
+    let fields = settings.split("\nconfig! {").nth(1).unwrap().split("\n}\n").next().unwrap();
+    let fields = fields.lines().filter(|line| line.starts_with("    ") && !line.starts_with("    ///"));
+    let fields: Vec<_> = fields.filter_map(|line| Some(line.trim().split_once(": ")?.0)).collect();
+    assert!(fields.len() > 30, "{fields:?}");
+    for field in &fields {
+        assert!(used.contains(&format!(".{field}")), "{field} is read from the file and used by nobody");
+    }
+    let read = ["settings.rs", "addresses.rs", "identity.rs"]
+        .map(|name| std::fs::read_to_string(config.join(name)).unwrap())
+        .concat();
+    let loaded = load("node.id=1");
+    for key in table::all().filter(|key| key.standing == Standing::Acts) {
+        let typed = read.contains(&format!("\"{}\"", key.name)) || read.contains(&format!("`{}`", key.name));
+        let of_topics = describe::TOPIC_KEYS.iter().any(|(topic_key, broker_key)| {
+            let default = loaded.topic_default(topic_key).unwrap();
+            *broker_key == key.name || default.synonyms.iter().any(|synonym| synonym.name == key.name)
+        });
+        assert!(typed || of_topics, "{} is said to act, and nobody reads it", key.name);
+    }
+}

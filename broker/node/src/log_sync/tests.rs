@@ -104,3 +104,36 @@ fn a_large_checkpoint_lets_others_between_its_rounds() {
     let (checkpoint, batches) = (Depth::Checkpoint, Depth::Batches);
     assert_eq!(seen, [(checkpoint, 128), (batches, 1), (checkpoint, 128), (checkpoint, 44)]);
 }
+
+#[test]
+fn records_are_synced_before_their_time_when_there_are_many() {
+    let config = [("background.sync.bytes", "1048576"), ("background.sync.interval.ms", "3600000")];
+    let mut bench = Bench::open(&VirtualDisk::new(), &config).unwrap();
+    bench.come_up();
+    create_with(&mut bench, "t", 2, &[]);
+    assert!(produce(&mut bench, "t", 1));
+    let mut produced = 0;
+    while rounds(&bench).is_empty() {
+        assert!(produce(&mut bench, "t", 0));
+        produced += 1;
+        assert!(produced < 50_000, "nothing is synced");
+    }
+    let sum = |bench: &Bench| {
+        let (mut bytes, mut unsynced) = (0, 0);
+        bench.node.visit_partitions(|view| {
+            bytes += view.size_bytes;
+            unsynced += view.unsynced_bytes;
+        });
+        (bytes, unsynced)
+    };
+    let (bytes, unsynced) = sum(&bench);
+    assert!((1_000_000..1_150_000).contains(&bytes), "{bytes} bytes");
+    assert_eq!(unsynced, bytes);
+    assert_eq!(rounds(&bench), [(Depth::Batches, 2)]);
+    bench.run_jobs();
+    assert_eq!(sum(&bench), (bytes, 0));
+    assert_eq!(bench.node.metrics().snapshot().syncs, 2);
+    // The checkpoint still has their indexes to write.
+    bench.pass(Duration::from_secs(3_600));
+    assert_eq!(rounds(&bench), [(Depth::Checkpoint, 2)]);
+}

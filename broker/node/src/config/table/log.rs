@@ -1,7 +1,7 @@
 //! The log: segments, indexes, retention, flushing, recovery, timestamps, compaction.
 
 use super::keys;
-use super::reasons::{CHECKPOINTED_ANYWAY, NO_DELAY, NO_TIERS, SYNCED_ANYWAY};
+use super::reasons::{CHECKPOINTED_ANYWAY, NO_DELAY, NO_TIERS};
 
 keys! {
     "log.segment.bytes": Int = "1073741824", AtLeast(1_048_576), High, ClusterWide, Acts,
@@ -34,12 +34,11 @@ keys! {
     "log.index.interval.bytes": Int = "4096", AtLeast(0), Medium, ClusterWide, Acts,
         "About how many bytes of records lie between two entries of an index.";
     "log.flush.interval.messages": Long = "9223372036854775807", AtLeast(1), High, ClusterWide, Acts,
-        "1 has every append synced to disk before it is acknowledged; any other value leaves records to \
-         the sync in the background.";
-    "log.flush.interval.ms": Long = null, AtLeast(0), High, ClusterWide, Meaningless(SYNCED_ANYWAY),
+        "Records of a partition after which they are synced to disk; with 1, every append is synced before \
+         it is acknowledged.";
+    "log.flush.interval.ms": Long = null, AtLeast(0), High, ClusterWide, Acts,
         "The longest time that records stay unsynced; unset, log.flush.scheduler.interval.ms is used.";
-    "log.flush.scheduler.interval.ms": Long = "9223372036854775807",
-        AtLeast(1), High, ReadOnly, Meaningless(SYNCED_ANYWAY),
+    "log.flush.scheduler.interval.ms": Long = "9223372036854775807", AtLeast(1), High, ReadOnly, Acts,
         "The time between two rounds of syncing, where log.flush.interval.ms does not say.";
     "log.segment.delete.delay.ms": Long = "60000", AtLeast(0), High, ClusterWide, Acts,
         "How long a deleted segment's files stay on disk under another name, for readers that still have \

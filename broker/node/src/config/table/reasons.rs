@@ -3,7 +3,6 @@
 pub(super) const EARLY: &str = "every listener opens once the broker can answer on it";
 pub(super) const NO_QUEUE: &str =
     "a request runs on the core that read it; inflight.requests.per.connection.max bounds what waits";
-pub(super) const SYNCED_ANYWAY: &str = "background.sync.interval.ms has every log synced";
 pub(super) const CHECKPOINTED_ANYWAY: &str =
     "offsets are written down with each sync, every background.sync.interval.ms";
 pub(super) const NO_DELAY: &str = "each round first runs when its own interval has passed";
