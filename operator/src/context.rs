@@ -10,6 +10,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource};
 use operator_api::Cluster;
 use tokio::sync::watch::Receiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backoff::Failures;
 use crate::events::Events;
@@ -102,7 +103,12 @@ pub(crate) struct Context {
     pub(crate) pods: Store<Pod>,
     /// Becomes true when the operator shall end.
     pub(crate) stopping: Receiver<bool>,
+    /// A permit for each turn that goes on.
+    pub(crate) turns: Arc<Semaphore>,
 }
+
+/// How many turns of reconcilers may go on at a time: above what all controllers together ask for.
+pub(crate) const TURNS_MAX: u32 = 1024;
 
 impl Context {
     /// The Cluster of this name, as last watched.
@@ -116,7 +122,20 @@ impl Context {
         crate::cluster::addresses(&self.pods, cluster)
     }
 
-    /// Ends when the operator shall: for `Controller::graceful_shutdown_on`.
+    /// A turn of a reconciler, held until it ends; none when the operator stops, and then nothing may be begun.
+    pub(crate) fn begin_turn(&self) -> Option<OwnedSemaphorePermit> {
+        if *self.stopping.borrow() { None } else { Arc::clone(&self.turns).try_acquire_owned().ok() }
+    }
+
+    /// Ends when the operator shall, and every turn that began has ended. A controller runs beside it, and is dropped
+    /// when this ends.
+    pub(crate) async fn drained(&self) {
+        self.stopped().await;
+        // A closed semaphore has nobody who waits.
+        let _ = self.turns.acquire_many(TURNS_MAX).await;
+    }
+
+    /// Ends when the operator shall.
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
         let mut stopping = self.stopping.clone();
         async move {

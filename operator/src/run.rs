@@ -8,11 +8,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, CustomResourceExt as _};
 use operator_api::{Cluster, Topic};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::backoff::Failures;
-use crate::context::{Context, Scope, Settings};
+use crate::context::{Context, Scope, Settings, TURNS_MAX};
 use crate::events::Events;
 use crate::health::Health;
 use crate::lease::Lease;
@@ -111,6 +111,7 @@ fn start(
         clusters: watches.clusters(),
         pods: watches.pods(),
         stopping: stopping.clone(),
+        turns: Arc::new(Semaphore::new(TURNS_MAX as usize)),
     });
     controllers.spawn(crate::cluster::run(Arc::clone(&context), watches));
     controllers.spawn(async move {

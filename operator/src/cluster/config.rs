@@ -31,6 +31,10 @@ const EXEMPT: [&str; 4] = [
     "replica.alter.log.dirs.io.max.bytes.per.second",
 ];
 
+/// Keys that the controller sets for all brokers when a cluster forms, and that can be set and not be removed
+/// (KIP-966).
+const STAYING: [&str; 1] = ["min.insync.replicas"];
+
 /// One key of a running broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key {
@@ -185,6 +189,7 @@ pub(super) fn alterations(
             None => {
                 let over = match (key.layer(layer::FILE), key.layer(layer::DEFAULT)) {
                     (Some(file), Some(default)) if !is_same(file, default) => Some(default),
+                    (_, default) if STAYING.contains(&name.as_str()) && is_set(layer::ALL_BROKERS) => default,
                     _ => None,
                 };
                 if is_set(layer::ALL_BROKERS) != over.is_some() || key.layer(layer::ALL_BROKERS) != over {
@@ -289,6 +294,19 @@ mod tests {
         assert_eq!(alterations(&map(&[]), &owned, &keys()), [set("7")]);
         assert_eq!(alterations(&map(&[("message.max.bytes", "5")]), &owned, &keys()), []);
         assert_eq!(alterations(&map(&[("message.max.bytes", "6")]), &owned, &keys()), [set("6")]);
+    }
+
+    #[test]
+    fn what_the_controller_set_for_all_is_changed_and_never_removed() {
+        let name = STAYING[0];
+        let told = |all: &str, wanted: &[(&str, &str)]| {
+            let key = key(false, &[(layer::ALL_BROKERS, Some(all)), (layer::DEFAULT, Some("1"))]);
+            let told = alterations(&map(wanted), &BTreeSet::new(), &[(name.to_owned(), key)].into());
+            told.into_iter().map(|alteration| alteration.value).collect::<Vec<_>>()
+        };
+        assert_eq!(told("1", &[]), []);
+        assert_eq!(told("2", &[]), [Some("1".to_owned())]);
+        assert_eq!(told("1", &[(name, "2")]), [Some("2".to_owned())]);
     }
 
     /// A broker that is told to alter its configuration.

@@ -110,17 +110,19 @@ pub(crate) async fn run(context: Arc<Context>, watches: Watches) {
     let interesting = predicates::generation.combine(predicates::annotations);
     let clusters_stream = clusters_stream.predicate_filter(interesting, PredicateConfig::default());
     let triggers = futures::stream::poll_fn(move |task| triggers.poll_recv(task));
-    Controller::for_stream(clusters_stream, clusters)
+    let controller = Controller::for_stream(clusters_stream, clusters)
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .reconcile_on(triggers)
-        .graceful_shutdown_on(context.stopped())
         .run(reconcile, failed, turns)
         .for_each(async |result| {
             if let Err(error) = result {
                 tracing::debug!("controller of Clusters: {error}");
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = controller => {}
+        () = context.drained() => {}
+    }
 }
 
 /// Watches a kind whose objects belong to Clusters; each event is a trigger for its Cluster.
@@ -176,6 +178,9 @@ async fn complete(stores: &Stores) -> bool {
 }
 
 async fn reconcile(cluster: Arc<Cluster>, turns: Arc<Turns>) -> Result<Action, Error> {
+    let Some(_turn) = turns.context.begin_turn() else {
+        return Ok(Action::await_change());
+    };
     let started = Instant::now();
     let result = turns.take(&cluster).await;
     let metrics = &turns.context.metrics;

@@ -208,10 +208,13 @@ fn summarise(found: &Findings<'_>, old: &ClusterStatus, conditions: &mut Conditi
         }
         Voice::None => conditions.set(QUORUM_HEALTHY, Truth::Unknown, BROKER_UNREACHABLE, "no broker runs"),
     }
-    if let Some((seen, step)) = found.plan {
+    if let Some(refusal) = found.refusal {
+        let message = format!("not all of the spec is carried out: {}", refusal.message);
+        conditions.set(UP_TO_DATE, Truth::False, refusal.reason, message);
+    } else if let Some((seen, step)) = found.plan {
         match step {
             Step::Held(why) => conditions.set(UP_TO_DATE, Truth::False, reason::HELD, why.as_str()),
-            _ if seen.up_to_date() && found.refusal.is_none() => {
+            _ if seen.up_to_date() => {
                 conditions.set(
                     UP_TO_DATE,
                     Truth::True,
