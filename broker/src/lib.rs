@@ -2,6 +2,7 @@
 
 pub mod cli;
 mod clock;
+mod descriptors;
 pub mod dev;
 mod disk;
 pub mod http;

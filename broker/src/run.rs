@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::DevOptions;
 use crate::clock::Clock;
+use crate::descriptors::Descriptors;
 use crate::disk::WatchedDisk;
 use crate::http::{self, Health, State};
 use crate::loops;
@@ -34,6 +35,7 @@ const CATCH_UP_MAX: Duration = Duration::from_secs(60);
 /// # Errors
 /// What kept it from starting, or from ending cleanly.
 pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
+    let descriptors = Descriptors::take(&mut config);
     let health = Arc::new(Health::default());
     let runtime = start_runtime(&config, &health)?;
     // Bound first: a port that is taken is found out before a log is opened.
@@ -57,7 +59,7 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
         .context("start threads")?;
     source.started(&shell);
     runtime.block_on(catch_up(&shell))?;
-    let open = Arc::new(Mutex::new(Open::default()));
+    let open = Arc::new(Mutex::new(Open::new(descriptors.connections)));
     let listeners: Vec<_> = sockets
         .into_iter()
         .enumerate()

@@ -16,6 +16,12 @@ impl Node {
     pub(crate) fn directory_failed(&self, error: &storage::Error, effects: &mut Effects) {
         let before = self.directory().state();
         let after = self.directory().note_error(error);
+        if let storage::Error::Exhausted { .. } = error
+            && self.is_exhaustion_new()
+        {
+            let advice = "raise the limit of open files; what needs one is refused until some are closed";
+            effects.notices.push(format!("{error}: {advice}"));
+        }
         if after == before {
             return;
         }

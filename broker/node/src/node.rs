@@ -37,6 +37,8 @@ pub struct Node {
     producer_ids: Mutex<ProducerIds>,
     sync_queue: SyncQueue,
     space: SpaceWatch,
+    /// A want of descriptors was told of: once since the start, or each append would write a line.
+    exhaustion_noted: AtomicBool,
     /// Requests that wait for records or replicas (`parked.requests.max`).
     parked: Room,
     /// Cold reads that wait for a thread, or read (`warm.jobs.max`).
@@ -129,6 +131,7 @@ impl Node {
             producer_ids: Mutex::default(),
             sync_queue: SyncQueue::default(),
             space: SpaceWatch::default(),
+            exhaustion_noted: AtomicBool::new(false),
             parked: Room::default(),
             warming: Room::default(),
             metrics: Metrics::new(METRIC_SHARDS),
@@ -256,6 +259,11 @@ impl Node {
 
     pub(crate) fn parked(&self) -> &Room {
         &self.parked
+    }
+
+    /// Whether nobody was told of a want of descriptors since the start; the next call says no.
+    pub(crate) fn is_exhaustion_new(&self) -> bool {
+        !self.exhaustion_noted.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn sync_queue(&self) -> &SyncQueue {

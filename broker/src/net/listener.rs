@@ -1,5 +1,5 @@
 //! Accepting connections, within `max.connections`, `max.connections.per.ip` and its overrides, which may all change
-//! while the broker runs.
+//! while the broker runs, and within what descriptors there are.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,10 +26,18 @@ pub(crate) struct Listener {
 }
 
 /// The open connections, over all listeners.
-#[derive(Default)]
 pub(crate) struct Open {
     all: u32,
+    /// As many as there are descriptors for, whatever the configuration allows.
+    all_max: u32,
     by_ip: HashMap<IpAddr, u32>,
+}
+
+impl Open {
+    /// None yet, and never more than this.
+    pub(crate) fn new(all_max: u32) -> Self {
+        Self { all: 0, all_max, by_ip: HashMap::new() }
+    }
 }
 
 /// A counted place among the open connections.
@@ -110,7 +118,7 @@ impl Listener {
         let of_ip_max = *of_ip_max.unwrap_or(&config.max_connections_per_ip);
         let mut open = self.open.lock();
         let of_ip = open.by_ip.get(&ip).copied().unwrap_or(0);
-        if open.all >= config.max_connections || of_ip >= of_ip_max {
+        if open.all >= config.max_connections.min(open.all_max) || of_ip >= of_ip_max {
             return None;
         }
         open.by_ip.insert(ip, of_ip + 1);

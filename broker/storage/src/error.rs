@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use protocol::ErrorCode;
 use protocol::id::Offset;
+use rustix::io::Errno;
 
-/// A failure of storage. [`Error::Io`] takes the log directory offline, [`Error::NoSpace`] does not.
+/// A failure of storage. [`Error::Io`] takes the log directory offline, [`Error::NoSpace`] and [`Error::Exhausted`] do
+/// not.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused a call, and what is on disk is now in doubt.
@@ -26,6 +28,16 @@ pub enum Error {
         operation: &'static str,
         /// The file or folder.
         path: PathBuf,
+    },
+    /// The process or the system has no descriptor or no memory left. The call did nothing; a later one may succeed.
+    #[error("{operation} {}: {source}", path.display())]
+    Exhausted {
+        /// What was tried.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
     },
     /// An earlier call failed, so the log takes no more writes until it is opened again.
     #[error("{}: offline since an earlier failure", path.display())]
@@ -68,8 +80,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// Wraps what the system said; a full disk or quota is told apart from failures.
+    /// Wraps what the system said; a full disk or quota, and a want of descriptors or memory, are told apart from
+    /// failures. A sync that fails for whatever reason is one: nobody knows what became of the pages.
     pub fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        let is_exhausted = match Errno::from_io_error(&source) {
+            // Only calls that open something give these.
+            Some(Errno::MFILE | Errno::NFILE) => true,
+            Some(Errno::NOMEM) => !operation.starts_with("sync"),
+            _ => false,
+        };
+        if is_exhausted {
+            return Self::Exhausted { operation, path: path.to_owned(), source };
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::NoSpace { operation, path: path.to_owned() }

@@ -44,6 +44,17 @@ impl Drop for Broker {
 impl Broker {
     /// Starts `gregor broker` with these settings on free ports, and waits until it is ready.
     pub fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_gregor")), settings)
+    }
+
+    /// As [`Broker::start`], with what the shell's `ulimit` is told before.
+    pub fn start_with_descriptors(limit: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_gregor")]);
+        Self::start_by(command, settings)
+    }
+
+    fn start_by(mut command: Command, settings: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let file = data.path().join("server.properties");
         let mut text = format!("node.id=1\nlog.dirs={}\n", data.path().join("logs").display());
@@ -52,7 +63,6 @@ impl Broker {
             text += &format!("{key}={value}\n");
         }
         std::fs::write(&file, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gregor"));
         command.args(["broker", "--config"]).arg(&file);
         Self::run(command, data)
     }

@@ -5,5 +5,6 @@
 mod bounds;
 mod broker;
 mod check;
+mod descriptors;
 mod health;
 mod metrics;

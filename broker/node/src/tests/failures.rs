@@ -8,7 +8,7 @@ use protocol::header::request_frame;
 use protocol::id::{CorrelationId, Offset};
 use protocol::message::ProduceRequest;
 use storage::DirectoryState;
-use storage::disk::{Fault, VirtualDisk};
+use storage::disk::{Fault, Keep, Unsynced, VirtualDisk};
 
 use super::{PRODUCE_VERSION, batch, idempotent, produce};
 use crate::testing::Bench;
@@ -96,4 +96,29 @@ fn a_failure_behind_a_sync_takes_the_directory_offline() {
     bench.advance(second);
     assert_eq!(bench.node.directory().state(), DirectoryState::Offline);
     assert!(bench.notices.iter().any(|notice| notice.contains(".snapshot")), "{:?}", bench.notices);
+}
+
+#[test]
+fn running_out_of_descriptors_costs_only_what_needs_one() {
+    let disk = VirtualDisk::new();
+    let mut bench = bench(&disk);
+    assert_eq!(bench.produce("t", batch(&[b"a"])).error_code, ErrorCode::None);
+    fail(&disk, "open", "", Fault::NoDescriptors);
+    // The first has its file open, the second would have to make one, and the checkpoint needs several.
+    assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::None);
+    for _ in 0..3 {
+        assert_eq!(bench.produce("other", batch(&[b"c"])).error_code, ErrorCode::KafkaStorageError);
+        bench.advance(Duration::from_secs(2));
+    }
+    assert_eq!(bench.node.directory().state(), DirectoryState::Online);
+    let told = bench.notices.iter().filter(|notice| notice.contains("open files")).count();
+    assert_eq!(told, 1, "{:?}", bench.notices);
+    disk.heal();
+    assert_eq!(bench.produce("other", batch(&[b"c"])).base_offset, Offset(0));
+    assert_eq!(bench.produce("t", batch(&[b"d"])).base_offset, Offset(2));
+    bench.advance(Duration::from_secs(2));
+    drop(bench);
+    disk.crash(&mut |_: Unsynced| Keep::Lost);
+    let mut bench = Bench::ready(&disk);
+    assert_eq!(bench.fetch("t", 0).high_watermark, Offset(3), "the checkpoint after it syncs all");
 }

@@ -45,7 +45,8 @@ impl World {
         let shell = Shell::start(node, clock, runtime.handle().clone(), effects).unwrap();
         let socket = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = socket.local_addr().unwrap();
-        runtime.spawn(Listener::new(Arc::clone(&shell), 0, socket, Arc::default()).run());
+        let open = Arc::new(parking_lot::Mutex::new(super::Open::new(u32::MAX)));
+        runtime.spawn(Listener::new(Arc::clone(&shell), 0, socket, open).run());
         let world = Self { shell, address, runtime, _data: data };
         world.eventually("the broker is ready", || world.shell.node.is_ready());
         world

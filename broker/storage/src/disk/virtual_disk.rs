@@ -23,6 +23,8 @@ pub enum Fault {
     Io,
     /// The call fails with ENOSPC; a write leaves its first half.
     NoSpace,
+    /// The call fails with EMFILE and does nothing: the process has no descriptor left.
+    NoDescriptors,
     /// The power goes: this call and all later ones fail until [`VirtualDisk::crash`]. A write stays pending.
     Halt,
 }
@@ -299,6 +301,10 @@ fn eio() -> io::Error {
     io::Error::from_raw_os_error(5)
 }
 
+fn emfile() -> io::Error {
+    io::Error::from_raw_os_error(24)
+}
+
 fn write_into(into: &mut Vec<u8>, position: usize, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
@@ -357,6 +363,7 @@ impl State {
         match self.call(name, path)? {
             None => Ok(()),
             Some(Fault::NoSpace) => Err(io::ErrorKind::StorageFull.into()),
+            Some(Fault::NoDescriptors) => Err(emfile()),
             Some(_) => Err(eio()),
         }
     }
@@ -615,6 +622,7 @@ impl File for VirtualFile {
             usize::try_from(room).unwrap_or(usize::MAX).saturating_add(visible).saturating_sub(position);
         let result = match fault {
             Some(Fault::Io) => return Err(eio()),
+            Some(Fault::NoDescriptors) => return Err(emfile()),
             Some(Fault::Halt) => Err(eio()),
             Some(Fault::NoSpace) => {
                 bytes.truncate(bytes.len() / 2);

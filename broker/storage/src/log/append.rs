@@ -62,7 +62,7 @@ impl Log {
     /// were not written are rejected with `KAFKA_STORAGE_ERROR`.
     ///
     /// # Errors
-    /// [`Error::NoSpace`] leaves the log usable; every other error takes it offline.
+    /// [`Error::NoSpace`] and [`Error::Exhausted`] leave the log usable; every other error takes it offline.
     pub fn append_as_leader(
         &mut self,
         now: Timestamp,
@@ -274,7 +274,9 @@ impl Log {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let result = file.write_at(parts, u64::from(position));
         let result = result.map_err(|e| Error::io("append to", &self.active.segment.log_path(), e));
-        if let Err(Error::NoSpace { .. }) = &result {
+        if let Err(error) = &result
+            && !error.is_fatal()
+        {
             // Half a batch may stand behind the end: the next append must not leave it between batches.
             let cut = file.set_len(u64::from(position));
             let cut = cut.map_err(|e| Error::io("cut", &self.active.segment.log_path(), e));

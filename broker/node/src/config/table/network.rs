@@ -33,7 +33,8 @@ keys! {
     "socket.listen.backlog.size": Int = "50", AtLeast(1), Medium, ReadOnly, Acts,
         "How many connections the kernel holds ready before they are accepted.";
     "max.connections": Int = "2147483647", AtLeast(0), Medium, ClusterWide, Acts,
-        "The most connections that are open at once on this broker; further ones are closed at once.";
+        "The most connections that are open at once on this broker; further ones are closed at once, as are \
+         those for which open.files.max leaves no descriptors.";
     "max.connections.per.ip": Int = "2147483647", AtLeast(0), Medium, ClusterWide, Acts,
         "The most connections that are open at once from one address.";
     "max.connections.per.ip.overrides": String = "", Any, Medium, ClusterWide, Acts,
