@@ -106,6 +106,8 @@ pub struct WarmUp {
     plans: Vec<ReadPlan>,
     /// Its place among those that wait for a thread or read.
     _seat: Seat,
+    /// Of its connection, when nobody waits for it.
+    _later: Option<Seat>,
 }
 
 impl WarmUp {
@@ -123,7 +125,7 @@ impl WarmUp {
 struct Pass {
     results: Vec<Fetched>,
     bytes: u64,
-    /// Something to say at once: an error, or a diverging epoch.
+    /// Something to say at once: an error, a diverging epoch, or records of which no more can be had by waiting.
     urgent: bool,
     cold: Vec<ReadPlan>,
     /// Damage that was met for the first time.
@@ -204,12 +206,17 @@ impl ParkedFetch {
         effects: &mut Effects,
     ) -> bool {
         node.metrics().shard(self.session.number()).cold_reads.increment();
+        let later = if bytes > 0 { self.session.warming().take(1) } else { None };
+        if bytes > 0 && later.is_none() {
+            // On a slow disk each round trip would leave another one behind.
+            return true;
+        }
         let Some(seat) = node.warming().take(node.config().warm_jobs_max) else {
             // Too much is being read in already. With nothing to say, this one looks again when its time is over, so
             // that its client does not ask over and over.
             return bytes > 0 || last || !self.sit_down(node, state);
         };
-        let job = Job::Warm(WarmUp { plans, _seat: seat });
+        let job = Job::Warm(WarmUp { plans, _seat: seat, _later: later });
         if bytes == 0 {
             state.warming = true;
             effects.jobs.push((Ticket(TicketKind::Warmed(Arc::clone(self))), job));
@@ -259,16 +266,28 @@ impl ParkedFetch {
         register: bool,
         pass: &mut Pass,
     ) -> Fetched {
-        let (mut fetched, plan) = match self.plan(wanted, partition, left, register) {
-            Ok(planned) => planned,
+        let (mut fetched, mut plan) = match self.plan(wanted, wanted.fetch_offset, partition, left, register)
+        {
+            Ok((fetched, Some(plan))) => (fetched, plan),
+            Ok((fetched, None)) => return fetched,
             Err(failed) => return failed,
         };
-        // The first partition with records may exceed every limit by its first batch, so that a consumer always gets
-        // on (KIP-74); later ones keep within what is left.
-        let Some(plan) = plan else { return fetched };
-        match plan.run(Wait::Never) {
+        let mut ran = plan.run(Wait::Never);
+        // Compaction may have left nothing of whole segments.
+        while let Ok(FetchedRange { range: None, skip_to: Some(next) }) = &ran {
+            match self.plan(wanted, *next, partition, left, register) {
+                Ok((_, Some(further))) => plan = further,
+                Ok((_, None)) | Err(_) => return fetched,
+            }
+            ran = plan.run(Wait::Never);
+        }
+        match ran {
+            // The first partition with records may exceed every limit by its first batch, so that a consumer always
+            // gets on (KIP-74); later ones keep within what is left.
             Ok(FetchedRange { range, .. }) => {
                 fetched.records = range.filter(|range| pass.bytes == 0 || range.len <= left);
+                // No wait brings more of this range: what it lacks is there already.
+                pass.urgent |= fetched.records.is_some() && plan.is_followed();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => pass.cold.push(plan),
             Err(error) => {
@@ -287,6 +306,7 @@ impl ParkedFetch {
     fn plan(
         self: &Arc<Self>,
         wanted: &WantedPartition,
+        from: Offset,
         partition: &Arc<Partition>,
         left: u32,
         register: bool,
@@ -309,12 +329,15 @@ impl ParkedFetch {
         };
         if wanted.last_fetched_epoch != LeaderEpoch::UNKNOWN {
             let (epoch, end) = log.epoch_end_offset(wanted.last_fetched_epoch);
+            if end == Offset::UNKNOWN {
+                return Err(Fetched { error: ErrorCode::OffsetOutOfRange, ..fetched });
+            }
             if epoch < wanted.last_fetched_epoch || end < wanted.fetch_offset {
                 return Ok((Fetched { diverging: Some((epoch, end)), ..fetched }, None));
             }
         }
         let max_bytes = wanted.max_bytes.min(left);
-        let planned = state.plan_read(wanted.fetch_offset, self.request.read_committed, max_bytes);
+        let planned = state.plan_read(from, self.request.read_committed, max_bytes);
         if register {
             state.wait_for_records(self);
         }

@@ -13,6 +13,7 @@ use protocol::id::Monotonic;
 
 use crate::effects::{Part, Reply};
 use crate::parked::ParkedFetch;
+use crate::room::Room;
 
 /// Rouses the owner of a connection: called once per turn when another core completed a reply of its session.
 pub trait Wake: Send + Sync {
@@ -34,6 +35,8 @@ pub struct Session {
     outbox: Mutex<Outbox>,
     /// The next input of this session closes it (an `acks=0` Produce failed).
     closed: AtomicBool,
+    /// Whether a job reads cold ranges for its next Fetch.
+    warming: Room,
     /// The Fetch that waits for records, of which a session has one at most: nothing else is served meanwhile.
     parked: Mutex<Option<Arc<ParkedFetch>>>,
 }
@@ -95,6 +98,7 @@ impl Session {
             wake,
             outbox: Mutex::default(),
             closed: AtomicBool::new(false),
+            warming: Room::default(),
             parked: Mutex::default(),
         }
     }
@@ -177,6 +181,10 @@ impl Session {
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
+    }
+
+    pub(crate) fn warming(&self) -> &Room {
+        &self.warming
     }
 
     /// The place of the listener by which it came among the configured ones.

@@ -15,7 +15,7 @@ use protocol::message::fetch::{EpochEndOffset, FetchPartition, FetchRequest, Par
 use protocol::wire::{Reader, Writer};
 use storage::disk::FileRange;
 
-use super::{Call, Handled, decode};
+use super::{Call, Handled, check_partitions, decode};
 use crate::effects::{Now, Part, Reply, Ticket, TicketKind};
 use crate::fetch_work::{FetchWork, Fetched, ParkedFetch, WantedPartition, WantedTopic};
 use crate::metrics::Shard;
@@ -34,17 +34,21 @@ const SESSIONS_FROM: i16 = 7;
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: FetchRequest = decode(reader, call.header.api_version)?;
+    let forgotten = request.forgotten_topics_data.iter().map(|topic| topic.partitions.len());
+    check_partitions(request.topics.iter().map(|topic| topic.partitions.len()).chain(forgotten))?;
     let start = session_start(&request, call.header.api_version);
     let context = match call.node.fetch_sessions().lock().begin(call.now.monotonic, start) {
         Ok(context) => context,
         Err(error_code) => return call.reply(&FetchResponse { error_code, ..FetchResponse::default() }),
     };
     let limit = call.node.config().fetch_max_bytes;
+    let max_bytes = u32::try_from(request.max_bytes).unwrap_or(0).min(limit);
     let work = FetchWork {
         header: call.header,
         read_committed: request.isolation_level == READ_COMMITTED,
-        min_bytes: u64::try_from(request.min_bytes).unwrap_or(0),
-        max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).min(limit),
+        // To wait for more than is taken would be to wait in vain.
+        min_bytes: u64::try_from(request.min_bytes).unwrap_or(0).min(u64::from(max_bytes)),
+        max_bytes,
         topics: resolve(&call.node.table(), &context),
     };
     let deadline = call.now.monotonic.plus(millis(request.max_wait_ms).min(WAIT_MAX));

@@ -2,6 +2,7 @@
 
 mod durability;
 mod failures;
+mod fetching;
 mod requests;
 
 use bytes::Bytes;

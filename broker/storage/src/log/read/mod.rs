@@ -188,6 +188,12 @@ impl ReadPlan {
         }
     }
 
+    /// Whether records that may be read lie in later segments too, to which no range of this plan reaches.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.next_segment.is_some_and(|next| next < self.before)
+    }
+
     /// Whether there is nothing to read, so that running the plan is not needed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
