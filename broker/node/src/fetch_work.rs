@@ -167,7 +167,8 @@ impl ParkedFetch {
             done = self.request.is_enough(&pass);
         }
         if !pass.cold.is_empty() && !self.session.is_closed() {
-            done = self.warm_up(node, &mut state, std::mem::take(&mut pass.cold), (pass.bytes, last), effects);
+            done =
+                self.warm_up(node, &mut state, std::mem::take(&mut pass.cold), (pass.bytes, last), effects);
         }
         if !done {
             return None;
@@ -410,7 +411,8 @@ mod tests {
         bench.come_up();
         disk.drop_caches();
         bench.held = |job| matches!(job, Job::Warm(_));
-        let warming = |bench: &Bench| bench.jobs.iter().filter(|(_, job)| matches!(job, Job::Warm(_))).count();
+        let warming =
+            |bench: &Bench| bench.jobs.iter().filter(|(_, job)| matches!(job, Job::Warm(_))).count();
         let mut first = fetch(&mut bench, "a");
         assert_eq!(warming(&bench), 1);
         let mut second = fetch(&mut bench, "b");
@@ -418,7 +420,11 @@ mod tests {
         assert_eq!((fetched(&mut first), fetched(&mut second)), (None, None));
         assert_eq!(warming(&bench), 1, "no more than may be");
         bench.advance(Duration::from_millis(1));
-        assert_eq!((fetched(&mut first), fetched(&mut second)), (None, Some(0)), "it is answered with nothing");
+        assert_eq!(
+            (fetched(&mut first), fetched(&mut second)),
+            (None, Some(0)),
+            "it is answered with nothing"
+        );
         bench.release();
         assert!(fetched(&mut first) > Some(0));
         let mut again = fetch(&mut bench, "b");

@@ -24,8 +24,8 @@ mod recovery;
 mod room;
 mod session;
 mod settle;
-mod strays;
 mod space;
+mod strays;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -47,7 +47,7 @@ pub use node::{Node, OpenError};
 pub use parked::{ParkedFetch, ParkedProduce};
 pub use partition::Partition;
 pub use recovery::Recovery;
-pub use space::SpaceCheck;
 pub use session::{Answered, Output, Session, Slot, Wake};
+pub use space::SpaceCheck;
 pub use turn::{Next, Turn};
 pub use view::{DirectoryView, NodeView, PartitionView, QuorumView};

@@ -261,19 +261,23 @@ impl Partition {
         self.recovery_queue.ask_for(self);
     }
 
-    /// Lets a Produce wait for the high watermark; `false` when it is there already.
+    /// Lets a Produce wait for the high watermark, unless it is decided already what it is answered.
     pub(crate) fn wait_for(
         &self,
         (epoch, required): (LeaderEpoch, Offset),
         place: Place,
         parked: &Arc<ParkedProduce>,
-    ) -> bool {
+    ) -> Acknowledgement {
         let mut state = self.lock();
-        if state.replica.acknowledgement(epoch, required) != Acknowledgement::Waits {
-            return false;
+        if state.log.is_none() {
+            // Its directory failed, or its topic was deleted: who waited was answered, and nobody would be again.
+            return Acknowledgement::Failed(ErrorCode::NotLeaderOrFollower);
         }
-        state.produces.push_back(WaitingProduce { epoch, required, place, parked: Arc::clone(parked) });
-        true
+        let acknowledgement = state.replica.acknowledgement(epoch, required);
+        if acknowledgement == Acknowledgement::Waits {
+            state.produces.push_back(WaitingProduce { epoch, required, place, parked: Arc::clone(parked) });
+        }
+        acknowledgement
     }
 
     /// A sync ran: what waited for it is collected.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use machines::partition::Acknowledgement;
 use protocol::ErrorCode;
 use protocol::api_key::ApiKey;
 use protocol::hot::produce::{self as walk, Head, Part, Topic};
@@ -16,7 +17,7 @@ use protocol::records::{BatchError, CheckRules, CheckedBatch, TimestampType, che
 use protocol::wire::Writer;
 use storage::AppendOutcome;
 
-use crate::api::Header;
+use crate::api::{Header, is_internal};
 use crate::effects::{Effects, Now, Reply, Ticket, TicketKind};
 use crate::metrics::Shard;
 use crate::node::{Node, millis};
@@ -27,6 +28,8 @@ use crate::table::{HostedTopic, Table};
 
 /// `acks=all`.
 const ACKS_ALL: i16 = -1;
+/// The `client.id` of Kafka's tools that write to topics of the brokers.
+const ADMIN_CLIENT: &[u8] = b"__admin_client";
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 
@@ -168,6 +171,7 @@ impl Round {
             (rest, position) = (tail, request.frame.end);
             let parts = self.parts.get(request.parts.clone()).unwrap_or_default();
             let hosted = resolve(&table, frame, parts);
+            let is_tool = request.head.client_id.is_some_and(|id| id.bytes(frame) == ADMIN_CLIENT);
             for ((part, records), hosted) in
                 request.parts.clone().zip(walk::record_sets(frame, parts)).zip(hosted)
             {
@@ -176,6 +180,7 @@ impl Round {
                     continue;
                 };
                 outcome.index = wanted.index;
+                let hosted = hosted.and_then(|topic| writable(topic, is_tool));
                 match admit(hosted, room, (wanted, &request.head), now, records, &mut checked) {
                     Ok(partition) => pending.extend(checked.pop().map(|batch| Pending {
                         partition,
@@ -248,10 +253,13 @@ impl Round {
             Arc::new(ParkedProduce::new(session, request.slot, seat))
         });
         parked.expect(place);
-        if !partition.wait_for(required, place, parked) {
-            // Acknowledged between the append and here; unsealed, it cannot give its reply yet.
-            let _ = parked.fulfil(place, ErrorCode::None);
-        }
+        let result = match partition.wait_for(required, place, parked) {
+            Acknowledgement::Waits => return,
+            Acknowledgement::Done => ErrorCode::None,
+            Acknowledgement::Failed(error) => error,
+        };
+        // Decided between the append and here; unsealed, it cannot give its reply yet.
+        let _ = parked.fulfil(place, result);
     }
 
     /// The replies of the requests that are done; the others leave when their partitions are acknowledged.
@@ -327,6 +335,11 @@ fn count_appended(shard: &Shard, appended: &Appended, batch: &CheckedBatch<'_>) 
 enum Refusal {
     Code(ErrorCode),
     Batch(BatchError),
+}
+
+/// Clients do not write to topics in which brokers keep what they know.
+fn writable(topic: Arc<HostedTopic>, is_tool: bool) -> Result<Arc<HostedTopic>, ErrorCode> {
+    if is_internal(&topic.name) && !is_tool { Err(ErrorCode::InvalidTopicException) } else { Ok(topic) }
 }
 
 fn admit<'a>(

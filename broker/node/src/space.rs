@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(bench.notices.len(), 1, "it is told once: {:?}", bench.notices);
         assert!(bench.node.view().directory.is_full);
         let name = DeleteTopicState { name: Some("dropped".to_owned()), ..DeleteTopicState::default() };
-        let delete = DeleteTopicsRequest { topics: vec![name], timeout_ms: 1_000, ..DeleteTopicsRequest::default() };
+        let delete =
+            DeleteTopicsRequest { topics: vec![name], timeout_ms: 1_000, ..DeleteTopicsRequest::default() };
         assert_eq!(bench.call(&delete, 6).responses[0].error_code, ErrorCode::None);
         disk.set_capacity(Some(used + 2 * MIN));
         bench.advance(Duration::from_secs(2));

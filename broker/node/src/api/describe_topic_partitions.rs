@@ -7,7 +7,7 @@ use protocol::ErrorCode;
 use protocol::id::{BrokerId, PartitionIndex};
 use protocol::message::describe_topic_partitions::{
     Cursor, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic, TopicRequest,
 };
 use protocol::wire::Reader;
 
@@ -16,6 +16,18 @@ use super::{Call, Handled, decode};
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: DescribeTopicPartitionsRequest = decode(reader, call.header.api_version)?;
+    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < PartitionIndex(0)) {
+        let refused = |topic: TopicRequest| DescribeTopicPartitionsResponseTopic {
+            error_code: ErrorCode::InvalidRequest,
+            name: Some(topic.name),
+            ..DescribeTopicPartitionsResponseTopic::default()
+        };
+        let topics = request.topics.into_iter().map(refused).collect();
+        return call.reply(&DescribeTopicPartitionsResponse {
+            topics,
+            ..DescribeTopicPartitionsResponse::default()
+        });
+    }
     let image = call.node.image();
     let from = request.cursor.as_ref().map_or("", |cursor| cursor.topic_name.as_str());
     let mut names: Vec<&str> = if request.topics.is_empty() {

@@ -13,7 +13,7 @@ use protocol::wire::Reader;
 use storage::disk::Wait;
 use storage::{TimeFound, TimePlan};
 
-use super::{Call, Handled, Header, decode, encode_reply};
+use super::{Call, Handled, Header, check_partitions, decode, encode_reply};
 use crate::effects::{Job, Reply, Ticket, TicketKind};
 use crate::partition::{Partition, Place, read_error_code};
 use crate::session::{Session, Slot};
@@ -67,6 +67,7 @@ impl ParkedLookUp {
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: ListOffsetsRequest = decode(reader, call.header.api_version)?;
+    check_partitions(request.topics.iter().map(|topic| topic.partitions.len()))?;
     let table = call.node.table();
     let asked =
         Asked { version: call.header.api_version, read_committed: request.isolation_level == READ_COMMITTED };

@@ -69,7 +69,8 @@ fn to_create(call: &Call<'_>, image: &MetadataImage, request: &MetadataRequest) 
     let mut seen = BTreeSet::new();
     for name in request.topics.iter().flatten().filter_map(|topic| topic.name.as_deref()) {
         let known = image.topic(name).is_some();
-        if !known && seen.insert(name) && topic_name_problem(name).is_none() {
+        // A broker makes its own topics when it needs them, with settings of their own.
+        if !known && !is_internal(name) && seen.insert(name) && topic_name_problem(name).is_none() {
             missing.push(CreateTopic::with_defaults(name));
         }
     }
@@ -145,6 +146,6 @@ pub(super) fn offline(image: &MetadataImage, registration: &PartitionRegistratio
 }
 
 /// Topics that brokers write: `Topic.INTERNAL_TOPICS` of Kafka.
-pub(super) fn is_internal(name: &str) -> bool {
+pub(crate) fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }

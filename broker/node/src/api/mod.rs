@@ -27,6 +27,7 @@ use protocol::header::ResponseHeader;
 use protocol::id::CorrelationId;
 use protocol::wire::{Message, Reader, Writer};
 
+use crate::config::REQUEST_PARTITIONS_MAX;
 use crate::effects::{Effects, Now, Reply};
 use crate::node::Node;
 use crate::session::{Session, Slot};
@@ -34,6 +35,7 @@ use crate::session::{Session, Slot};
 pub(crate) use fetch::fetch_reply;
 pub(crate) use init_producer_id::producer_id_reply;
 pub use list_offsets::ParkedLookUp;
+pub(crate) use metadata::is_internal;
 pub(crate) use table::{advertised, route};
 
 /// What a response has to know of its request's header.
@@ -75,6 +77,14 @@ pub(crate) fn decode<M: Message>(mut reader: Reader<'_>, version: i16) -> Result
         M::decode(&mut reader, version).map_err(|_| "a request that does not fit its declaration")?;
     reader.finish().map_err(|_| "bytes behind the end of a request")?;
     Ok(message)
+}
+
+/// Refuses a request that names more partitions than one may, before each of them takes memory of its own.
+pub(crate) fn check_partitions(of_topics: impl Iterator<Item = usize>) -> Result<(), &'static str> {
+    if of_topics.sum::<usize>() > REQUEST_PARTITIONS_MAX {
+        return Err("a request that names too many partitions");
+    }
+    Ok(())
 }
 
 /// A response frame, length prefix and header included.

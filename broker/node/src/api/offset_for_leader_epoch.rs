@@ -10,12 +10,13 @@ use protocol::message::offset_for_leader_epoch::{
 };
 use protocol::wire::Reader;
 
-use super::{Call, Handled, decode};
+use super::{Call, Handled, check_partitions, decode};
 use crate::partition::Partition;
 use crate::table::HostedTopic;
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: OffsetForLeaderEpochRequest = decode(reader, call.header.api_version)?;
+    check_partitions(request.topics.iter().map(|topic| topic.partitions.len()))?;
     let table = call.node.table();
     let topics = request
         .topics

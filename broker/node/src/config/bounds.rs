@@ -4,6 +4,10 @@
 /// ReplicationControlManager, KIP-599's follow-up).
 pub const PARTITIONS_PER_REQUEST_MAX: i32 = 10_000;
 
+/// Partitions that one Fetch, ListOffsets or OffsetForLeaderEpoch may name. Each takes about 500 bytes while the request
+/// is served, and 16 in its frame: a frame of 100 MB could name six million.
+pub const REQUEST_PARTITIONS_MAX: usize = 200_000;
+
 /// Connections of the HTTP endpoint that are open at once; a Prometheus server keeps one or two.
 pub const HTTP_CONNECTIONS_MAX: usize = 64;
 

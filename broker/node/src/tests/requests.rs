@@ -2,12 +2,16 @@
 
 use protocol::ErrorCode;
 use protocol::header::request_frame;
-use protocol::id::CorrelationId;
-use protocol::message::{ApiVersionsRequest, MetadataRequest};
+use protocol::id::{CorrelationId, PartitionIndex};
+use protocol::message::describe_topic_partitions::{Cursor, DescribeTopicPartitionsRequest, TopicRequest};
+use protocol::message::fetch::FetchPartition;
+use protocol::message::metadata::MetadataRequestTopic;
+use protocol::message::{ApiVersionsRequest, DescribeClusterRequest, MetadataRequest, ProduceRequest};
 use protocol::wire::Request;
 use storage::disk::VirtualDisk;
 
-use super::{PRODUCE_VERSION, batch, produce};
+use super::{PRODUCE_VERSION, batch, fetch, produce};
+use crate::config::REQUEST_PARTITIONS_MAX;
 use crate::testing::{Bench, Link};
 use crate::turn::Next;
 
@@ -58,7 +62,6 @@ fn a_batch_larger_than_a_segment_is_refused() {
 
 #[test]
 fn clients_are_sent_to_the_listener_that_they_came_by() {
-    use protocol::message::{DescribeClusterRequest, MetadataRequest};
     let listeners = [
         ("listeners", "INSIDE://:9092,OUTSIDE://:9094"),
         ("advertised.listeners", "INSIDE://inside:9092,OUTSIDE://outside:19094"),
@@ -76,4 +79,72 @@ fn clients_are_sent_to_the_listener_that_they_came_by() {
         let broker = &link.response::<DescribeClusterRequest>().unwrap().brokers[0];
         assert_eq!((broker.host.as_str(), broker.port), (host, port));
     }
+}
+
+#[test]
+fn clients_do_not_write_what_brokers_keep_in_topics() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    bench.create("__consumer_offsets");
+    let refused = bench.produce("__consumer_offsets", batch(&[b"a"]));
+    assert_eq!(refused.error_code, ErrorCode::InvalidTopicException);
+    // Kafka's tools may: they say who they are.
+    let mut link = bench.connect();
+    let request = produce("__consumer_offsets", batch(&[b"a"]));
+    let frame = request_frame(&request, PRODUCE_VERSION, CorrelationId(0), Some("__admin_client"));
+    link.expect::<ProduceRequest>(PRODUCE_VERSION);
+    bench.send_bytes(&mut link, &frame);
+    bench.run_jobs();
+    assert_eq!(link.produced().unwrap().error_code, ErrorCode::None);
+}
+
+#[test]
+fn looking_for_a_topic_of_the_brokers_does_not_make_it() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    let topic = |name: &str| MetadataRequestTopic { name: Some(name.to_owned()), ..Default::default() };
+    let topics = Some(vec![topic("__consumer_offsets"), topic("ordinary")]);
+    let response = bench.call(&MetadataRequest { topics, ..Default::default() }, 9);
+    let codes: Vec<_> = response.topics.iter().map(|topic| topic.error_code).collect();
+    assert_eq!(codes, [ErrorCode::UnknownTopicOrPartition, ErrorCode::None]);
+}
+
+#[test]
+fn the_cluster_says_what_may_be_done_with_it_when_asked() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    let mut request = DescribeClusterRequest::default();
+    assert_eq!(bench.call(&request, 1).cluster_authorized_operations, i32::MIN);
+    request.include_cluster_authorized_operations = true;
+    assert_eq!(bench.call(&request, 1).cluster_authorized_operations, 0b1_1111_1010_0000);
+}
+
+#[test]
+fn a_request_for_too_many_partitions_ends_its_connection_before_they_are_looked_at() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    let many = |count: usize| {
+        let mut request = fetch("t", 0);
+        let partition = request.topics[0].partitions[0].clone();
+        request.topics[0].partitions = (0..)
+            .map(|index| FetchPartition { partition: PartitionIndex(index), ..partition.clone() })
+            .take(count)
+            .collect();
+        request
+    };
+    for (count, closed) in [(REQUEST_PARTITIONS_MAX, false), (REQUEST_PARTITIONS_MAX + 1, true)] {
+        let mut link = bench.connect();
+        let frame = request_frame(&many(count), 4, CorrelationId(0), None);
+        let next = bench.send_bytes(&mut link, &frame);
+        assert_eq!(matches!(next, Next::Close(_)), closed, "{count}: {next:?}");
+    }
+}
+
+#[test]
+fn a_cursor_before_the_first_partition_is_refused() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    bench.create("t");
+    let request = DescribeTopicPartitionsRequest {
+        topics: vec![TopicRequest { name: "t".to_owned() }],
+        cursor: Some(Cursor { topic_name: "t".to_owned(), partition_index: PartitionIndex(-1) }),
+        ..DescribeTopicPartitionsRequest::default()
+    };
+    let response = bench.call(&request, 0);
+    assert_eq!(response.topics[0].error_code, ErrorCode::InvalidRequest);
 }
