@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use protocol::id::Offset;
 use protocol::records::BatchHeader;
 
 use super::super::proof;
@@ -47,7 +48,7 @@ impl ReadPlan {
             }
             let sound_to = segment.proof().damage_from(start).map_or(end, |damage| end.min(damage.0));
             let end = if sound_to > start && segment.proof().is_unproven(start, sound_to) {
-                let bounds = (self.size, self.next_segment.unwrap_or(self.log_end));
+                let bounds = (self.size, self.offset_end());
                 proof::prove(segment, &*file, bounds, (start, sound_to), wait)?
             } else {
                 sound_to
@@ -62,6 +63,16 @@ impl ReadPlan {
             return Ok(FetchedRange { range: Some(range), skip_to: None });
         }
         Err(self.damaged_at(segment, None))
+    }
+
+    /// The segment has no offset here or behind.
+    fn offset_end(&self) -> Offset {
+        self.next_segment.unwrap_or(self.log_end)
+    }
+
+    /// Whether a batch's offsets may be the segment's.
+    fn may_hold(&self, header: &BatchHeader) -> bool {
+        header.next_offset() <= self.offset_end()
     }
 
     /// The error of a read among damaged bytes.
@@ -112,7 +123,7 @@ impl ReadPlan {
                 position = damage.1;
                 continue;
             }
-            let header = readable(headers.at(position))?;
+            let header = readable(headers.at(position))?.filter(|header| self.may_hold(header));
             if header.is_some_and(|header| header.last_offset() >= self.from) {
                 return Ok(Some(position));
             }
@@ -159,7 +170,7 @@ impl ReadPlan {
         }
         let mut end = known;
         while end < self.size {
-            let header = readable(headers.at(end))?;
+            let header = readable(headers.at(end))?.filter(|header| self.may_hold(header));
             let next = header.and_then(|header| Some((header, next_position(end, &header, self.size).ok()?)));
             let Some((header, next)) = next else {
                 if end > start {

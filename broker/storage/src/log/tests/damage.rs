@@ -168,3 +168,28 @@ fn a_wrong_index_is_written_anew() {
     let entries = disk.open(&index, crate::disk::OpenMode::Read).unwrap().len().unwrap() / 8;
     assert!((5..20).contains(&entries), "{entries} entries at one in 4 KiB");
 }
+
+/// The CRC does not cover a batch's offset.
+#[test]
+fn a_batch_whose_offset_cannot_be_is_not_served() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, LogConfig { segment_bytes: 16_000, index_interval_bytes: 1000, ..small() });
+    for i in 0..100 {
+        append(&mut log, 1, batch(1, 100, i)).unwrap();
+    }
+    let state = log.close_clean().unwrap();
+    disk.kill();
+    // The last one of its segment claims an offset behind the log's end; one in the middle its successor's.
+    for (damaged, at) in [(92, 0), (40, 7)] {
+        let disk = disk.fork();
+        disk.flip(&Path::new(FOLDER).join("00000000000000000000.log"), damaged * 171 + at, 1).unwrap();
+        let start = Start::Clean(state.clone());
+        let (log, _) = Log::open(&open_files(&disk), Path::new(FOLDER), small(), start, NOW).unwrap();
+        let read = |from: usize| {
+            let from = Offset(i64::try_from(from).unwrap());
+            log.plan_read(from, Offset(100), 1).unwrap().run(Wait::Long)
+        };
+        assert!(read(damaged).is_err(), "{damaged}");
+        assert!(read(damaged - 1).is_ok() && read(damaged + 1).is_ok(), "{damaged}");
+    }
+}

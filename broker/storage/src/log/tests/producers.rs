@@ -115,3 +115,26 @@ fn recovery_forgets_aborts_whose_markers_are_lost() {
     let again: Vec<_> = aborted(&log).iter().map(|a| (a.producer_id.0, a.first_offset.0)).collect();
     assert_eq!(again, found);
 }
+
+#[test]
+fn recovery_remembers_each_batch_once() {
+    for snapshot_is_lost in [false, true] {
+        let disk = VirtualDisk::new();
+        let mut log = create(&disk, LogConfig { segment_bytes: 1 << 20, ..small() });
+        for sequence in 0..20 {
+            append(&mut log, 0, produced(1, 0, sequence, 1)).unwrap();
+        }
+        checkpoint(&mut log);
+        append(&mut log, 0, produced(1, 0, 20, 1)).unwrap();
+        if snapshot_is_lost {
+            disk.remove_file(&Path::new(FOLDER).join("00000000000000000020.snapshot")).unwrap();
+        }
+        let (mut log, report) = reopen(&disk, 20);
+        assert!(report.checked_bytes < 1000, "it began at the index's last entry");
+        for sequence in 16..21 {
+            let again = append(&mut log, 0, produced(1, 0, sequence, 1)).unwrap();
+            let known = matches!(again, AppendOutcome::Duplicate { base_offset, .. } if base_offset.0 == i64::from(sequence));
+            assert!(known, "{sequence}: {again:?}");
+        }
+    }
+}
