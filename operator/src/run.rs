@@ -100,6 +100,7 @@ fn start(
     stopping: &watch::Receiver<bool>,
 ) {
     let watches = crate::cluster::watches(kube, &scope, health, metrics);
+    let complete = watches.complete();
     let context = Arc::new(Context {
         kube: kube.clone(),
         settings: settings.clone(),
@@ -115,10 +116,9 @@ fn start(
     });
     controllers.spawn(crate::cluster::run(Arc::clone(&context), watches));
     controllers.spawn(async move {
-        // The controller of Clusters polls these watches. Their end is the operator's.
-        let complete = context.clusters.wait_until_ready().await.is_ok()
-            && context.pods.wait_until_ready().await.is_ok();
-        if complete {
+        // The controller of Clusters polls these watches; they end with it.
+        let [clusters, pods] = complete;
+        if clusters.wait().await && pods.wait().await {
             crate::topic::run(context).await;
         }
     });

@@ -38,6 +38,7 @@ use crate::backoff;
 use crate::context::{Context, Scope};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::watch::Complete;
 use apply::{Error, Written};
 use observe::Stores;
 use turn::Turns;
@@ -57,12 +58,18 @@ type Objects<K> = Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
 pub(crate) struct Watches {
     clusters: (Store<Cluster>, Objects<Cluster>),
     pods: (Store<Pod>, Objects<Pod>),
+    complete: [Complete; 2],
 }
 
 impl Watches {
     /// The store of Clusters.
     pub(crate) fn clusters(&self) -> Store<Cluster> {
         self.clusters.0.clone()
+    }
+
+    /// Whether both stores have all that there is.
+    pub(crate) fn complete(&self) -> [Complete; 2] {
+        self.complete.clone()
     }
 
     /// The store of brokers' pods.
@@ -78,10 +85,15 @@ pub(crate) fn watches(
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
 ) -> Watches {
-    let (clusters, clusters_stream) =
-        crate::watch::watch(scope.api(kube), watcher::Config::default(), "Cluster", health, metrics);
-    let (pods, pods_stream) = crate::watch::watch(scope.api(kube), of_clusters(), "Pod", health, metrics);
-    Watches { clusters: (clusters, Box::pin(clusters_stream)), pods: (pods, Box::pin(pods_stream)) }
+    let (clusters, all_clusters, clusters_stream) =
+        crate::watch::begin(scope.api(kube), watcher::Config::default(), "Cluster", health, metrics);
+    let (pods, all_pods, pods_stream) =
+        crate::watch::begin(scope.api(kube), of_clusters(), "Pod", health, metrics);
+    Watches {
+        clusters: (clusters, Box::pin(clusters_stream)),
+        pods: (pods, Box::pin(pods_stream)),
+        complete: [all_clusters, all_pods],
+    }
 }
 
 /// Only objects that belong to a Cluster.
@@ -92,18 +104,23 @@ fn of_clusters() -> watcher::Config {
 /// Runs the controller of Clusters of one scope until the operator stops.
 pub(crate) async fn run(context: Arc<Context>, watches: Watches) {
     let (sender, mut triggers) = mpsc::channel(TRIGGERS_MAX);
-    let Watches { clusters: (clusters, clusters_stream), pods: (pods, pods_stream) } = watches;
+    let Watches { clusters: (clusters, clusters_stream), pods: (pods, pods_stream), complete: [_, all_pods] } =
+        watches;
+    let mut complete = vec![all_pods];
     forward(pods_stream, sender.clone());
     let stores = Stores {
         pods,
-        stateful_sets: watch(&context, &sender),
-        services: watch(&context, &sender),
-        config_maps: watch(&context, &sender),
-        budgets: watch(&context, &sender),
-        claims: watch(&context, &sender),
+        stateful_sets: watch(&context, &sender, &mut complete),
+        services: watch(&context, &sender, &mut complete),
+        config_maps: watch(&context, &sender, &mut complete),
+        budgets: watch(&context, &sender, &mut complete),
+        claims: watch(&context, &sender, &mut complete),
     };
-    if !complete(&stores).await {
-        return;
+    // A half-filled store would look like loss.
+    for one in &complete {
+        if !one.wait().await {
+            return;
+        }
     }
     let turns = Arc::new(Turns { context: Arc::clone(&context), stores, written: Written::default() });
     // A change of the status is this operator's own.
@@ -126,19 +143,24 @@ pub(crate) async fn run(context: Arc<Context>, watches: Watches) {
 }
 
 /// Watches a kind whose objects belong to Clusters; each event is a trigger for its Cluster.
-fn watch<K>(context: &Context, sender: &mpsc::Sender<ObjectRef<Cluster>>) -> Store<K>
+fn watch<K>(
+    context: &Context,
+    sender: &mpsc::Sender<ObjectRef<Cluster>>,
+    complete: &mut Vec<Complete>,
+) -> Store<K>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash,
 {
-    let (store, stream) = crate::watch::watch(
+    let (store, all, stream) = crate::watch::begin(
         context.scope.api(&context.kube),
         of_clusters(),
         K::kind(&()).as_ref(),
         &context.health,
         &context.metrics,
     );
+    complete.push(all);
     forward(stream, sender.clone());
     store
 }
@@ -165,16 +187,6 @@ fn forward<K>(
             }
         }
     });
-}
-
-/// Waits until every store has all that there is: a half-filled one would look like loss.
-async fn complete(stores: &Stores) -> bool {
-    stores.pods.wait_until_ready().await.is_ok()
-        && stores.stateful_sets.wait_until_ready().await.is_ok()
-        && stores.services.wait_until_ready().await.is_ok()
-        && stores.config_maps.wait_until_ready().await.is_ok()
-        && stores.budgets.wait_until_ready().await.is_ok()
-        && stores.claims.wait_until_ready().await.is_ok()
 }
 
 async fn reconcile(cluster: Arc<Cluster>, turns: Arc<Turns>) -> Result<Action, Error> {
