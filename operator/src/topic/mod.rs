@@ -95,7 +95,7 @@ async fn reconcile(topic: Arc<Topic>, state: Arc<Topics>) -> Result<Action, Erro
     let result = turn(&topic, &state).await;
     timer.observe_duration();
     let word = if result.is_ok() { "ok" } else { "error" };
-    state.context.metrics.reconciliations.with_label_values(&["Topic", word]).inc();
+    state.context.metrics.reconciles.with_label_values(&["Topic", word]).inc();
     result
 }
 
