@@ -58,6 +58,7 @@ def refused(session, path):
 def play(report, session):
     """The scenarios, each building on what the ones before left."""
     first = [
+        ("the plain manifests", install.manifests),
         ("helm install of the operator", install.operator),
         ("helm install of a cluster", install.cluster),
         ("the examples", install.examples),

@@ -26,6 +26,10 @@ class Session:
         return self.cluster.processes.call(
             [self.cluster.binary("helm"), "--kubeconfig", self.cluster.kubeconfig, *arguments], cwd=ROOT)
 
+    def run(self, command):
+        """Runs a program where the API server can be reached, and gives what it printed."""
+        return self.cluster.processes.call(command)
+
     def apply(self, namespace, *objects):
         """Applies objects, or YAML text, as a user does."""
         text = "\n---\n".join(item if isinstance(item, str) else json.dumps(item) for item in objects)

@@ -1,5 +1,6 @@
 """Helm: operator and cluster, the commands that NOTES print, and what kubectl says."""
 
+import os
 import re
 import time
 
@@ -8,6 +9,15 @@ from session import IMAGE, OPERATOR
 
 NAMESPACE = "shop"
 READY_SECONDS = 15
+
+
+def manifests(session):
+    """manifests/install.yaml is what the chart renders, and the API server takes all of it."""
+    rendered = session.run([os.path.join(session.root, "e2e/tools/manifests"), session.cluster.binary("helm")])
+    with open(os.path.join(session.root, "manifests/install.yaml"), encoding="utf-8") as file:
+        check(file.read() == rendered, "manifests/install.yaml is stale: e2e/tools/manifests HELM writes it anew")
+    session.make_namespace(OPERATOR)
+    session.kubectl("apply", "--dry-run=server", "-f", os.path.join(session.root, "manifests/install.yaml"))
 
 
 def operator(session):
