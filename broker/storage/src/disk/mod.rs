@@ -8,7 +8,7 @@ mod real_disk;
 mod virtual_disk;
 
 pub use real_disk::RealDisk;
-pub use virtual_disk::{Chooser, Fault, Keep, SeededChooser, Unsynced, VirtualDisk};
+pub use virtual_disk::{Call, Chooser, Failures, Fault, Keep, SeededChooser, Unsynced, VirtualDisk};
 
 use std::fmt;
 use std::io::{self, IoSlice};
