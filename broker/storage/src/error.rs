@@ -100,6 +100,12 @@ impl Error {
         }
     }
 
+    /// A sync that failed, for whatever reason: what it should have written may be lost, and the next one would not
+    /// say so. Also when the disk is full, because then nobody knows which writes found no room.
+    pub fn sync(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { operation, path: path.to_owned(), source }
+    }
+
     pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
         Self::Corrupt { path: path.to_owned(), reason: reason.into() }
     }

@@ -38,7 +38,7 @@ pub(super) fn take(disk: &dyn Disk, directory: &Path) -> Result<Option<CleanMark
         Err(error) => return Err(Error::io("read", &path, error)),
     };
     disk.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
-    disk.sync_directory(directory).map_err(|e| Error::io("sync folder", directory, e))?;
+    disk.sync_directory(directory).map_err(|e| Error::sync("sync folder", directory, e))?;
     Ok(decode(&bytes))
 }
 

@@ -199,7 +199,13 @@ impl Directory {
     ) -> Result<(Log, RecoveryReport), Error> {
         let start = self.starts.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
         let unclean = Start::Unclean { recovery_point: Offset(0), log_start_offset: Offset(0) };
-        Log::open(&self.files, &self.folder(partition), config, start.unwrap_or(unclean), now)
+        let start = start.unwrap_or(unclean);
+        let opened = Log::open(&self.files, &self.folder(partition), config, start.clone(), now);
+        if matches!(opened, Err(Error::NoSpace { .. })) {
+            // To be tried again, when there is room.
+            self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone(), start);
+        }
+        opened
     }
 
     /// Renames a partition's folder so that it may be made anew, and ends writing to the log. The returned folder
@@ -215,7 +221,7 @@ impl Directory {
     ) -> Result<PathBuf, Error> {
         let to = self.deleted_folder(partition, unique);
         log.rename_deleted(&to)?;
-        self.disk().sync_directory(&self.path).map_err(|e| Error::io("sync folder", &self.path, e))?;
+        self.disk().sync_directory(&self.path).map_err(|e| Error::sync("sync folder", &self.path, e))?;
         Ok(to)
     }
 

@@ -130,7 +130,7 @@ impl Log {
         }
         // The folder first: what is synced inside of one whose own name is lost is lost with it.
         if let Some(parent) = directory.parent() {
-            disk.sync_directory(parent).map_err(|e| Error::io("sync folder", parent, e))?;
+            disk.sync_directory(parent).map_err(|e| Error::sync("sync folder", parent, e))?;
         }
         partition_metadata::write(disk, directory, topic_id)?;
         Ok(Self::empty(files, directory, topic_id, config, Offset(0), now))

@@ -30,25 +30,40 @@ impl Log {
         let snapshots = snapshots_among(&entries);
         self.producers = Producers::default();
         self.snapshot_offset = None;
-        let from = self.load_snapshot(&snapshots, self.log_end_offset()).unwrap_or(Offset(0));
+        let from = self.load_snapshot(&snapshots, self.log_end_offset())?.unwrap_or(Offset(0));
         self.keep_snapshots(&snapshots)?;
         self.replay_producers(from)
     }
 
     /// Sets the producers to those of the newest whole snapshot at or before an offset; where it was taken.
-    pub(super) fn load_snapshot(&mut self, snapshots: &[Offset], up_to: Offset) -> Option<Offset> {
-        // One from before the first batch misses what was removed in between.
-        let in_reach = |offset: &Offset| *offset >= self.first_offset() && *offset <= up_to;
-        let read = |offset| self.read_snapshot(offset).map(|producers| (offset, producers));
-        let (offset, producers) = snapshots.iter().rev().copied().filter(in_reach).find_map(read)?;
-        self.producers = producers;
-        self.snapshot_offset = Some(offset);
-        Some(offset)
+    pub(super) fn load_snapshot(
+        &mut self,
+        snapshots: &[Offset],
+        up_to: Offset,
+    ) -> Result<Option<Offset>, Error> {
+        for offset in snapshots.iter().rev().copied() {
+            // One from before the first batch misses what was removed in between.
+            if offset < self.first_offset() || offset > up_to {
+                continue;
+            }
+            if let Some(producers) = self.read_snapshot(offset)? {
+                self.producers = producers;
+                self.snapshot_offset = Some(offset);
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
     }
 
-    fn read_snapshot(&self, offset: Offset) -> Option<Producers> {
+    /// The producers of a snapshot; `None` when it is torn. A device that fails says nothing of the file, which must
+    /// not be taken for a torn one.
+    fn read_snapshot(&self, offset: Offset) -> Result<Option<Producers>, Error> {
         let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
-        decode_snapshot(&read_file(self.files.disk(), &path, SNAPSHOT_BYTES_MAX).ok()?).ok()
+        match read_file(self.files.disk(), &path, SNAPSHOT_BYTES_MAX) {
+            Ok(bytes) => Ok(decode_snapshot(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+            Err(error) => Err(Error::io("read", &path, error)),
+        }
     }
 
     /// Keeps the newest whole snapshot of the log, and those before it with which a segment begins; removes the
@@ -57,9 +72,14 @@ impl Log {
         let path = self.path();
         let (loaded, end) = (self.snapshot_offset, self.log_end_offset());
         let newer =
-            |offset: &Offset| Some(*offset) > loaded && *offset <= end && self.begins_segment(*offset);
-        let whole = |offset: &Offset| self.read_snapshot(*offset).is_some();
-        let newest = snapshots.iter().rev().copied().filter(newer).find(whole).or(loaded);
+            |offset: &&Offset| Some(**offset) > loaded && **offset <= end && self.begins_segment(**offset);
+        let mut newest = loaded;
+        for offset in snapshots.iter().rev().filter(newer) {
+            if self.read_snapshot(*offset)?.is_some() {
+                newest = Some(*offset);
+                break;
+            }
+        }
         let mut removed = false;
         for offset in snapshots {
             let is_kept = Some(*offset) == newest || (Some(*offset) < newest && self.begins_segment(*offset));
@@ -70,7 +90,7 @@ impl Log {
             }
         }
         if removed {
-            self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
+            self.files.disk().sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))?;
         }
         self.snapshot_offset = newest;
         Ok(())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use protocol::id::{Offset, Timestamp};
 
 use super::{Log, Sealed};
+use crate::disk::OpenMode;
 use crate::error::Error;
 use crate::names::{self, SNAPSHOT};
 
@@ -37,15 +38,32 @@ impl Log {
             }
         }
         let mut removed = Vec::new();
+        let mut snapshot_synced = false;
         while let Some(oldest) = self.sealed.front() {
             let end = self.end_of_sealed(0);
             if end > high_watermark || !self.is_removable(now, oldest, end) {
                 break;
             }
+            if !std::mem::replace(&mut snapshot_synced, true) {
+                let synced = self.sync_snapshot();
+                self.note(synced)?;
+            }
             let result = self.remove_oldest(end);
             removed.extend(self.note(result)?);
         }
         Ok(removed)
+    }
+
+    /// Makes the newest snapshot durable: when the batches are gone from which it was made, nothing else knows what
+    /// their producers had sent, and what is sent again would be appended twice.
+    fn sync_snapshot(&self) -> Result<(), Error> {
+        let Some(offset) = self.snapshot_offset else { return Ok(()) };
+        let path = self.folder.join(&names::file_name(offset, SNAPSHOT));
+        match self.files.disk().open(&path, OpenMode::Modify) {
+            Ok(file) => file.sync_data().map_err(|e| Error::sync("sync", &path, e)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("open", &path, error)),
+        }
     }
 
     fn active_as_sealed(&self) -> Sealed {
@@ -74,7 +92,7 @@ impl Log {
     fn remove_oldest(&mut self, end: Offset) -> Result<Vec<PathBuf>, Error> {
         let folder = self.path();
         let sync = |log: &Self| {
-            log.files.disk().sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))
+            log.files.disk().sync_directory(&folder).map_err(|e| Error::sync("sync folder", &folder, e))
         };
         // A log without any segment would begin anew at an old offset, so the active one's files come first.
         if !self.active.exists {

@@ -58,7 +58,7 @@ impl Log {
         }
         let path = self.folder.path();
         let version = self.names_changes.version();
-        self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
+        self.files.disk().sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))?;
         self.names_changes.saved(version);
         Ok(())
     }

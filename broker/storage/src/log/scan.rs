@@ -1,11 +1,11 @@
 //! Reading a log file batch by batch, in large pieces.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use protocol::records::{BATCH_OVERHEAD, BatchHeader};
 
-use crate::disk::Wait;
+use crate::disk::{Wait, read_exact_at};
 use crate::error::Error;
 use crate::segment::Segment;
 
@@ -18,6 +18,25 @@ pub(crate) enum Step {
     Next,
     /// The batch does not count.
     Stop,
+}
+
+/// Writes what lies between two positions once more. The run before may have ended because a sync failed: its bytes
+/// are then in the page cache, where they are read, and no sync would ever bring them to the device.
+pub(crate) fn rewrite(segment: &Arc<Segment>, from: u32, end: u64) -> Result<(), Error> {
+    let failed = |error| Error::io("rewrite", &segment.log_path(), error);
+    let mut position = u64::from(from);
+    if position >= end {
+        return Ok(());
+    }
+    let file = segment.open().map_err(failed)?;
+    let mut chunk = Vec::new();
+    while position < end {
+        chunk.resize(CHUNK_BYTES.min(usize::try_from(end - position).unwrap_or(usize::MAX)), 0);
+        read_exact_at(&*file, &mut chunk, position, Wait::Long).map_err(failed)?;
+        file.write_at(&mut [IoSlice::new(&chunk)], position).map_err(failed)?;
+        position += chunk.len() as u64;
+    }
+    Ok(())
 }
 
 /// Calls `each` with every batch between two positions: its header, its bytes, its position. Stops before the

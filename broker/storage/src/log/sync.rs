@@ -93,7 +93,7 @@ impl SyncPlan {
             let written = self.folder.in_generation(self.generation, || write(disk, &path, bytes));
             let file = written.map_err(|e| Error::io("write", &path, e))?;
             if bytes.len() > EMPTY_SNAPSHOT_BYTES {
-                file.map_or(Ok(()), |file| file.sync_data()).map_err(|e| Error::io("sync", &path, e))?;
+                file.map_or(Ok(()), |file| file.sync_data()).map_err(|e| Error::sync("sync", &path, e))?;
             }
         }
         if let Some(text) = &self.epochs {
@@ -102,7 +102,7 @@ impl SyncPlan {
             self.folder.in_generation(self.generation, replace).map_err(|e| Error::io("write", &path, e))?;
         }
         if self.sync_names || self.snapshot.as_ref().is_some_and(|bytes| bytes.len() > EMPTY_SNAPSHOT_BYTES) {
-            disk.sync_directory(&folder).map_err(|e| Error::io("sync folder", &folder, e))?;
+            disk.sync_directory(&folder).map_err(|e| Error::sync("sync folder", &folder, e))?;
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Arc<dyn File>
 
 impl SegmentSync {
     fn run(&self, generation: u64) -> Result<(), Error> {
-        let failed = |suffix: &str, error| Error::io("sync", &self.segment.path(suffix), error);
+        let failed = |suffix: &str, error| Error::sync("sync", &self.segment.path(suffix), error);
         match self.segment.open() {
             Ok(file) => file.sync_data().map_err(|e| failed(LOG, e))?,
             // Retention removed the segment meanwhile: nothing is left to make durable.
@@ -131,7 +131,8 @@ impl SegmentSync {
         for (suffix, entries) in [(INDEX, &self.offsets), (TIME_INDEX, &self.times), (TXN_INDEX, &None)] {
             if let Some(entries) = entries {
                 let write = || self.segment.write_index(suffix, entries);
-                self.segment.folder().in_generation(generation, write).map_err(|e| failed(suffix, e))?;
+                let written = self.segment.folder().in_generation(generation, write);
+                written.map_err(|e| Error::io("write", &self.segment.path(suffix), e))?;
             }
             // Outside the generation's lock, so that a roll does not wait for the device.
             self.segment.sync_file(suffix).map_err(|e| failed(suffix, e))?;
@@ -142,8 +143,8 @@ impl SegmentSync {
 
 impl Log {
     /// What has to be synced now; `None` when nothing has. Run it outside the lock, then give it to
-    /// [`Log::synced`]. A failure must go to [`Log::set_offline`] of every log in the directory, unless only the disk
-    /// is full: then nothing is noted, and the next plan has all of it to do again.
+    /// [`Log::synced`]. A failure must go to [`Log::set_offline`] of every log in the directory, unless a write found
+    /// the disk full: then nothing is noted, and the next plan has all of it to do again.
     pub fn unsynced(&mut self, depth: Depth) -> Option<SyncPlan> {
         let up_to = self.log_end_offset();
         let done = match depth {
@@ -157,6 +158,11 @@ impl Log {
             return None;
         }
         let checkpoint = depth == Depth::Checkpoint;
+        if checkpoint {
+            // A roll right after this checkpoint must find nothing to add: what it writes into the indexes of a
+            // segment that lies below the recovery point is synced by nobody.
+            self.active.push_time_entry();
+        }
         let mut segments: Vec<SegmentSync> = Vec::new();
         for (index, sealed) in self.sealed.iter().enumerate().rev() {
             if self.end_of_sealed(index) <= done {

@@ -110,7 +110,7 @@ impl Log {
         segment.create().map_err(|e| Error::io("create", &segment.log_path(), e))?;
         Self::create_index_files(segment)?;
         let path = self.path();
-        self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))
+        self.files.disk().sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))
     }
 
     fn begin_cut(&mut self, end: Offset) -> Result<(), Error> {
@@ -135,7 +135,7 @@ impl Log {
         self.synced_offset = self.synced_offset.min(end);
         self.restore_producers()?;
         let path = self.path();
-        self.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))?;
+        self.files.disk().sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))?;
         self.names_changes.saved(self.names_changes.version());
         Ok(())
     }

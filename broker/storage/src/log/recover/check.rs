@@ -36,6 +36,7 @@ impl Recovery {
         // The ring saw batches that a reader of the page cache did not bring in.
         self.log.active.forget_recent();
         self.report.checked_bytes += end - u64::from(from);
+        scan::rewrite(&segment, from, end)?;
         if end < len {
             self.report.cut_bytes += len - end;
             let file = segment.open().map_err(|e| Error::io("open", &segment.log_path(), e))?;

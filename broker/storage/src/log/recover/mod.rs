@@ -3,7 +3,8 @@
 //! Below the recovery point files are believed, because they were synced with their indexes before it was
 //! written. Behind it every header and CRC is checked and offsets and epochs must go on without a gap; the first
 //! batch that fails ends the log, and what lies behind it is removed. Producer state comes from the newest whole
-//! snapshot at or before the recovery point and the batches behind it. Each byte is read once.
+//! snapshot at or before the recovery point and the batches behind it. Each byte is read once; what is good is written
+//! once more, so that the next sync covers it.
 
 mod check;
 
@@ -67,7 +68,7 @@ pub(super) fn recover(
     log.log_start_offset = first.max(log_start_offset);
     log.truncation_noted = if noted.is_some() { CHECKPOINTS_AFTER_TRUNCATION } else { 0 };
     let snapshots = snapshots_among(&entries);
-    let replayed_to = log.load_snapshot(&snapshots, recovery_point).unwrap_or(Offset(0));
+    let replayed_to = log.load_snapshot(&snapshots, recovery_point)?.unwrap_or(Offset(0));
     let mut recovery = Recovery { log, report: RecoveryReport::default(), recovery_point, replayed_to };
     recovery.load_epochs()?;
     recovery.load_segments(&segments, now)?;
@@ -131,6 +132,11 @@ impl Recovery {
             if !whole {
                 return self.drop_segments(&segments[i + 1..]);
             }
+            if next.is_some() {
+                // Nobody else writes the indexes of a segment that takes no more batches, and its last time entry is
+                // what the next start knows its age by.
+                self.log.complete_indexes()?;
+            }
         }
         Ok(())
     }
@@ -187,7 +193,7 @@ impl Recovery {
             let path = segment.path(suffix);
             segment.cut_file(suffix, 0).map_err(|e| Error::io("cut", &path, e))?;
             segment.write_index(suffix, &entries).map_err(|e| Error::io("write", &path, e))?;
-            segment.sync_file(suffix).map_err(|e| Error::io("sync", &path, e))?;
+            segment.sync_file(suffix).map_err(|e| Error::sync("sync", &path, e))?;
         }
         Ok(())
     }
@@ -206,7 +212,7 @@ impl Recovery {
 
     fn sync_folder(&self) -> Result<(), Error> {
         let path = self.log.path();
-        self.log.files.disk().sync_directory(&path).map_err(|e| Error::io("sync folder", &path, e))
+        self.log.files.disk().sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))
     }
 
     /// Learns the epochs of batches that lie before the first known one: the file was written when the log began
