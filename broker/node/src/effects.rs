@@ -17,7 +17,7 @@ use crate::hosting::Removal;
 use crate::housekeeping::Chore;
 use crate::log_sync::SyncRound;
 use crate::metadata::waiting::ParkedDecision;
-use crate::metadata::{PersistMetadata, Waiting};
+use crate::metadata::{PersistMetadata, Persisted, Waiting};
 use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::partition::{Partition, Place};
 use crate::recovery::Recovery;
@@ -105,6 +105,8 @@ pub(crate) enum TicketKind {
     Metadata,
     /// The quorum's next deadline.
     QuorumDeadline,
+    /// What of the metadata waits for room on the disk is to be written again.
+    MetadataStalled,
     /// One round of syncs of a log directory.
     SyncRound,
     /// A partition whose `flush.ms` is over.
@@ -139,14 +141,19 @@ pub enum Job {
 /// What became of a job.
 #[derive(Debug)]
 pub enum JobResult {
-    /// Nothing to hand back.
-    Done,
+    /// Ranges were read into the page cache.
+    Warmed {
+        /// The device refused to give some of them.
+        unreadable: bool,
+    },
+    /// What was to be removed is gone, or the disk refused.
+    Removed(Result<(), storage::Error>),
     /// A round of syncs, with what each file's sync gave.
     Synced(SyncRound),
     /// Offsets were looked up.
     LookedUp(Box<ParkedLookUp>),
-    /// The metadata was persisted: what the quorum is told.
-    MetadataPersisted(Box<Result<Option<machines::quorum::Event>, storage::Error>>),
+    /// The metadata was persisted, or some of it could not be.
+    MetadataPersisted(Box<Persisted>),
     /// A log was recovered, or cannot be.
     Recovered(Box<Recovery>),
     /// The room was measured.
@@ -196,19 +203,13 @@ impl Job {
     #[must_use]
     pub fn run(self) -> JobResult {
         match self {
-            Self::Warm(work) => {
-                work.run();
-                JobResult::Done
-            }
+            Self::Warm(work) => JobResult::Warmed { unreadable: work.run() },
             Self::LookUp(parked) => JobResult::LookedUp(Box::new(parked.run())),
             Self::Sync(round) => JobResult::Synced(round.run()),
             Self::PersistMetadata(work) => JobResult::MetadataPersisted(Box::new(work.run())),
             Self::Recover(recovery) => JobResult::Recovered(Box::new(recovery.run())),
             Self::MeasureSpace(check) => JobResult::SpaceMeasured(check.run()),
-            Self::Remove(removal) => {
-                removal.run();
-                JobResult::Done
-            }
+            Self::Remove(removal) => JobResult::Removed(removal.run()),
         }
     }
 }

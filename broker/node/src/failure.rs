@@ -2,13 +2,17 @@
 //! clients elsewhere (D9).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use machines::quorum::Event;
 use storage::{DirectoryState, RecoveryReport};
 
-use crate::effects::{Effects, Now};
+use crate::effects::{Effects, Now, Ticket, TicketKind};
+use crate::metadata::Persisted;
 use crate::node::Node;
 use crate::partition::Partition;
+
+/// How long metadata that found no room waits before it is written again.
+const STALLED_RETRY: Duration = Duration::from_millis(200);
 
 impl Node {
     /// Notes a storage error. One that leaves the disk's content in doubt closes every log of the directory: nothing
@@ -21,6 +25,9 @@ impl Node {
         {
             let advice = "raise the limit of open files; what needs one is refused until some are closed";
             effects.notices.push(format!("{error}: {advice}"));
+        }
+        if !error.is_fatal() {
+            self.space().note_left_out();
         }
         if after == before {
             return;
@@ -39,20 +46,37 @@ impl Node {
         }
     }
 
-    /// The metadata is on stable storage, or will never be.
-    pub(crate) fn metadata_persisted(
-        &self,
-        now: Now,
-        result: Result<Option<Event>, storage::Error>,
-        effects: &mut Effects,
-    ) {
-        match result {
-            Ok(Some(event)) => self.metadata().event(now, event, effects),
-            Ok(None) => {}
-            // A quorum that lost writes must not go on as if it had them (KAFKA-14644): nothing is committed any
-            // more, and the notice says why.
-            Err(error) => self.directory_failed(&error, effects),
+    /// Judges what was collected while locks were held.
+    pub(crate) fn judge_failures(&self, effects: &mut Effects) {
+        for error in std::mem::take(&mut effects.failures) {
+            self.directory_failed(&error, effects);
         }
+    }
+
+    /// The metadata is on stable storage, or waits for room, or will never be.
+    pub(crate) fn metadata_persisted(&self, now: Now, persisted: Persisted, effects: &mut Effects) {
+        // Nothing is acknowledged any more once the directory is offline, whatever still got through.
+        if self.directory_state() == DirectoryState::Offline {
+            return;
+        }
+        for event in persisted.events {
+            self.metadata().event(now, event, effects);
+        }
+        // A quorum that lost writes must not go on as if it had them (KAFKA-14644): nothing is committed any more, and
+        // the notice says why. What found no room was not written, and is tried again.
+        if let Some(error) = persisted.error {
+            self.directory_failed(&error, effects);
+            if !error.is_fatal() {
+                let again = now.monotonic.plus(STALLED_RETRY);
+                effects.timers.push((again, Ticket(TicketKind::MetadataStalled)));
+            }
+        }
+    }
+
+    /// Whether the log directory can be used: offline it stays until the broker is started again.
+    #[must_use]
+    pub fn directory_state(&self) -> DirectoryState {
+        self.directory().state()
     }
 
     /// Says what recovery found where that is more than the ordinary.

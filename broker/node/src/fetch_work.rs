@@ -42,6 +42,8 @@ struct State {
     registered: bool,
     /// A job reads cold ranges; until it is done nothing else runs this.
     warming: bool,
+    /// The disk failed to bring in what was cold.
+    unreadable: bool,
 }
 
 /// A Fetch, its topics resolved.
@@ -111,13 +113,18 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    /// Reads; for as long as the disk takes.
-    pub(crate) fn run(self) {
-        for plan in self.plans {
-            // What could not be read is found out again, and answered, when the Fetch runs.
-            let _ = plan.warm();
-        }
+    /// Reads; for as long as the disk takes. Whether the device refused to give some of it.
+    pub(crate) fn run(self) -> bool {
+        let failures = self.plans.iter().filter_map(|plan| plan.warm().err());
+        failures.filter(is_of_device).count() > 0
     }
+}
+
+/// Whether a read failed because of the device: what was removed or is damaged is found out again, and answered, when
+/// the Fetch runs.
+fn is_of_device(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    !matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
 }
 
 /// What one pass over the partitions gave.
@@ -128,6 +135,8 @@ struct Pass {
     /// Something to say at once: an error, a diverging epoch, or records of which no more can be had by waiting.
     urgent: bool,
     cold: Vec<ReadPlan>,
+    /// The disk failed to bring in what was cold.
+    unreadable: bool,
     /// Damage that was met for the first time.
     notices: Vec<String>,
 }
@@ -141,7 +150,13 @@ impl ParkedFetch {
         context: FetchContext,
     ) -> Arc<Self> {
         let session = Arc::clone(session);
-        let state = State { context: Some(context), seat: None, registered: false, warming: false };
+        let state = State {
+            context: Some(context),
+            seat: None,
+            registered: false,
+            warming: false,
+            unreadable: false,
+        };
         Arc::new(Self { session, slot, deadline, request, state: Mutex::new(state) })
     }
 
@@ -152,7 +167,7 @@ impl ParkedFetch {
             return None;
         }
         let last = now.monotonic >= self.deadline || self.session.is_closed();
-        let mut pass = self.pass(false);
+        let mut pass = self.pass(false, state.unreadable);
         effects.notices.append(&mut pass.notices);
         let mut done = last || self.request.is_enough(&pass);
         if !done && pass.cold.is_empty() {
@@ -162,7 +177,7 @@ impl ParkedFetch {
         if !done && pass.cold.is_empty() {
             // Once more under a promise to be told: what came in between is seen, what comes later runs this again.
             state.registered = true;
-            pass = self.pass(true);
+            pass = self.pass(true, state.unreadable);
             effects.notices.append(&mut pass.notices);
             done = self.request.is_enough(&pass);
         }
@@ -229,9 +244,12 @@ impl ParkedFetch {
         true
     }
 
-    /// The cold ranges were read in.
-    pub(crate) fn warmed(&self) {
-        self.state.lock().warming = false;
+    /// The cold ranges were read in, or the disk failed some: what is still cold then is answered with an error, and
+    /// not asked for again and again.
+    pub(crate) fn warmed(&self, unreadable: bool) {
+        let mut state = self.state.lock();
+        state.warming = false;
+        state.unreadable |= unreadable;
     }
 
     /// Partitions that did not change since keep no trace of a Fetch that was answered.
@@ -241,8 +259,8 @@ impl ParkedFetch {
         }
     }
 
-    fn pass(self: &Arc<Self>, register: bool) -> Pass {
-        let mut pass = Pass::default();
+    fn pass(self: &Arc<Self>, register: bool, unreadable: bool) -> Pass {
+        let mut pass = Pass { unreadable, ..Pass::default() };
         let mut left = self.request.max_bytes;
         for wanted in self.request.partitions() {
             let fetched = match &wanted.partition {
@@ -289,6 +307,9 @@ impl ParkedFetch {
                 fetched.records = range.filter(|range| pass.bytes == 0 || range.len <= left);
                 // No wait brings more of this range: what it lacks is there already.
                 pass.urgent |= fetched.records.is_some() && plan.is_followed();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && pass.unreadable => {
+                fetched = Fetched { error: ErrorCode::KafkaStorageError, ..fetched };
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => pass.cold.push(plan),
             Err(error) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use machines::image::{MetadataImage, TopicImage};
 use protocol::id::{PartitionIndex, TopicPartition};
-use storage::{Directory, Left, remove_files, remove_folder};
+use storage::{Directory, DirectoryState, Left, remove_files, remove_folder};
 
 use crate::effects::{Effects, Now};
 use crate::metadata::Changes;
@@ -34,16 +34,10 @@ impl Removal {
     }
 
     /// Removes them. What cannot be removed is found again as a leftover at the next start.
-    pub(crate) fn run(&self) {
+    pub(crate) fn run(&self) -> Result<(), storage::Error> {
         let disk = self.directory.files().disk();
-        for folder in &self.folders {
-            if let Err(error) = remove_folder(disk, folder) {
-                self.directory.note_error(&error);
-            }
-        }
-        if let Err(error) = remove_files(disk, &self.files) {
-            self.directory.note_error(&error);
-        }
+        self.folders.iter().try_for_each(|folder| remove_folder(disk, folder))?;
+        remove_files(disk, &self.files)
     }
 }
 
@@ -115,35 +109,53 @@ impl Node {
         settings: &Arc<TopicSettings>,
         effects: &mut Effects,
     ) -> Arc<Partition> {
-        let directory = self.directory();
-        let name = TopicPartition { topic: topic.name.to_string(), partition: index };
         let identity = (Arc::clone(&topic.name), topic.id, index);
         let local = self.config().node_id;
         let queue = Arc::clone(self.recovery_queue());
         let partition = Arc::new(Partition::new(identity, local, Arc::clone(settings), queue));
-        if self.waits_for_name(&partition) {
-            return partition;
+        if !self.waits_for_name(&partition) {
+            self.open_log(now, &partition, effects);
         }
-        let opened = match self.left_behind(&name, topic.id, effects) {
-            Ok(Some(Left::Clean(_))) => {
-                directory.open_log(&name, settings.log.clone(), now.wall).map(|(log, _)| log)
-            }
-            Ok(Some(Left::Unclean(_))) => {
-                self.recover(now, &partition, effects);
-                return partition;
-            }
-            Ok(None) => directory.create_log(&name, topic.id, settings.log.clone(), now.wall),
+        partition
+    }
+
+    /// Gives a partition its log: what its folder holds, recovered by a job where that is needed, or a new one.
+    fn open_log(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
+        let directory = self.directory();
+        let name = partition.name();
+        let config = partition.lock().settings.log.clone();
+        let opened = match self.left_behind(&name, partition.topic_id, effects) {
+            Ok(Some(Left::Clean(_))) => directory.open_log(&name, config, now.wall).map(|(log, _)| log),
+            Ok(Some(Left::Unclean(_))) => return self.recover(now, partition, effects),
+            Ok(None) => directory.create_log(&name, partition.topic_id, config, now.wall),
             // Nothing is made in the place of what may be this partition's log.
             Err(error) => {
                 effects.notices.push(format!("{name} is offline, its files are left as they are: {error}"));
-                return partition;
+                return;
             }
         };
         match opened {
             Ok(log) => partition.opened(log),
             Err(error) => self.directory_failed(&error, effects),
         }
-        partition
+    }
+
+    /// Opens the logs for which the disk had no room before.
+    pub(crate) fn open_left_out(&self, now: Now, effects: &mut Effects) {
+        if self.directory_state() != DirectoryState::Online || !self.space().take_left_out() {
+            return;
+        }
+        let image = Arc::clone(&self.image());
+        for partition in self.table().partitions() {
+            let has_log = partition.lock().log.is_some();
+            if has_log || self.recovery_queue().has(partition) || self.waits_for_name(partition) {
+                continue;
+            }
+            self.open_log(now, partition, effects);
+            if let Some(registration) = image.partition_by_id(partition.topic_id, partition.index) {
+                partition.apply(now, registration, effects);
+            }
+        }
     }
 
     /// A topic is gone: its logs are closed, renamed and removed.

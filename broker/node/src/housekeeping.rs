@@ -53,7 +53,10 @@ impl Node {
                 self.metadata().checkpoint(now, effects);
             }
             Chore::Retention => self.retain(now, effects),
-            Chore::Space => self.measure_space(effects),
+            Chore::Space => {
+                self.measure_space(effects);
+                self.open_left_out(now, effects);
+            }
             Chore::ProducerExpiry => self.expire_producers(now),
         }
         self.set_chore(now, chore, effects);

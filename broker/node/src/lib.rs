@@ -42,7 +42,7 @@ pub use log_sync::SyncRound;
 
 pub use fetch_work::WarmUp;
 pub use hosting::Removal;
-pub use metadata::PersistMetadata;
+pub use metadata::{PersistMetadata, Persisted};
 pub use node::{Node, OpenError};
 pub use parked::{ParkedFetch, ParkedProduce};
 pub use partition::Partition;

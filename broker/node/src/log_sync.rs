@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use protocol::id::BrokerEpoch;
-use storage::{Depth, SyncPlan};
+use storage::{Depth, DirectoryState, SyncPlan};
 
 use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::node::Node;
@@ -173,7 +173,13 @@ impl Node {
         let mut checkpointed = Vec::with_capacity(round.done.len());
         for Synced { partition, ran } in round.done {
             match ran {
-                Some((_, Err(error))) => self.directory_failed(&error, effects),
+                Some((_, Err(error))) => {
+                    self.directory_failed(&error, effects);
+                    if !error.is_fatal() {
+                        // When there is room again, the next checkpoint has all of it to do.
+                        partition.note_dirty(effects);
+                    }
+                }
                 Some((plan, Ok(()))) => {
                     partition.synced(now, &plan, effects);
                     checkpointed.push(partition);
@@ -192,6 +198,9 @@ impl Node {
 impl Node {
     /// Writes down from where each log would have to be recovered; on the sync thread, which may wait for the disk.
     fn store_recovery_points(&self, checkpointed: &[Arc<Partition>], effects: &mut Effects) {
+        if self.directory_state() == DirectoryState::Offline {
+            return;
+        }
         let mut recovery_points = BTreeMap::new();
         let mut log_starts = BTreeMap::new();
         for partition in self.table().partitions() {

@@ -137,6 +137,8 @@ impl Round {
             }
             let mut appended = Vec::with_capacity(batches.len());
             let result = partition.append(now, acks_all, &mut batches, &mut appended, effects);
+            // At once: nothing more is acknowledged from a directory of which a write failed.
+            node.judge_failures(effects);
             let log_append_time = |batch: &CheckedBatch<'_>| match batch.header.attributes.timestamp_type() {
                 TimestampType::LogAppendTime => batch.header.max_timestamp,
                 TimestampType::CreateTime => Timestamp::NONE,

@@ -61,6 +61,11 @@ impl RecoveryQueue {
         self.state.lock().stages.len()
     }
 
+    /// Whether a partition's log is to be recovered.
+    pub(crate) fn has(&self, partition: &Partition) -> bool {
+        self.state.lock().stages.contains_key(&key(partition))
+    }
+
     fn enter(&self, partition: &Arc<Partition>) {
         let mut state = self.state.lock();
         state.stages.insert(key(partition), Stage::Waiting);

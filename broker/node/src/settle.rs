@@ -19,9 +19,7 @@ impl Node {
             for waiting in std::mem::take(&mut effects.metadata_lost) {
                 self.lost(now, waiting, effects);
             }
-            for error in std::mem::take(&mut effects.failures) {
-                self.directory_failed(&error, effects);
-            }
+            self.judge_failures(effects);
             for partition in std::mem::take(&mut effects.dirty) {
                 self.note_dirty(partition);
             }
@@ -78,6 +76,7 @@ impl Node {
             }
             TicketKind::Chore(chore) => self.chore(now, *chore, effects),
             TicketKind::QuorumDeadline => self.metadata().deadline(now, effects),
+            TicketKind::MetadataStalled => self.metadata().write_stalled(effects),
             TicketKind::Warmed(_) | TicketKind::Metadata | TicketKind::SyncRound | TicketKind::Nobody => {}
         }
         self.settle(now, effects);
@@ -86,10 +85,11 @@ impl Node {
     /// A job was done.
     pub fn job_done(&self, now: Now, ticket: Ticket, result: JobResult, effects: &mut Effects) {
         match (ticket.0, result) {
-            (TicketKind::Warmed(fetch), _) => {
-                fetch.warmed();
+            (TicketKind::Warmed(fetch), JobResult::Warmed { unreadable }) => {
+                fetch.warmed(unreadable);
                 effects.fetches.push(fetch);
             }
+            (_, JobResult::Removed(Err(error))) => effects.failures.push(error),
             (TicketKind::SyncRound, JobResult::Synced(round)) => self.synced(now, round, effects),
             (_, JobResult::MetadataPersisted(result)) => self.metadata_persisted(now, *result, effects),
             (_, JobResult::Recovered(recovery)) => self.recovered(now, *recovery, effects),

@@ -28,6 +28,8 @@ pub(crate) struct SpaceWatch {
     measuring: AtomicBool,
     /// That appends are refused was told.
     told: AtomicBool,
+    /// Something found no room: maybe a log that was to be made or opened.
+    left_out: AtomicBool,
 }
 
 impl SpaceCheck {
@@ -47,8 +49,8 @@ impl SpaceCheck {
 
 impl Default for SpaceWatch {
     fn default() -> Self {
-        let (measuring, told) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { free_bytes: AtomicU64::new(u64::MAX), measuring, told }
+        let no = || AtomicBool::new(false);
+        Self { free_bytes: AtomicU64::new(u64::MAX), measuring: no(), told: no(), left_out: no() }
     }
 }
 
@@ -56,6 +58,16 @@ impl SpaceWatch {
     /// Free bytes of the directory's file system when it was last measured.
     pub(crate) fn free_bytes(&self) -> Option<u64> {
         Some(self.free_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
+    }
+
+    /// Something found no room.
+    pub(crate) fn note_left_out(&self) {
+        self.left_out.store(true, Ordering::Release);
+    }
+
+    /// Whether something found no room since this was last asked.
+    pub(crate) fn take_left_out(&self) -> bool {
+        self.left_out.swap(false, Ordering::AcqRel)
     }
 }
 

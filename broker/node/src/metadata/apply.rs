@@ -133,7 +133,7 @@ impl Metadata {
         };
         applier.bytes_since_snapshot = 0;
         applier.snapshot_end = end_offset;
-        let work = PersistMetadata::snapshot(&self.log, now.wall, meta, bytes);
+        let work = PersistMetadata::snapshot(&self.journal, now.wall, meta, bytes);
         effects.jobs.push((Ticket(TicketKind::Metadata), Job::PersistMetadata(Box::new(work))));
     }
 }

@@ -24,10 +24,10 @@ use machines::image::MetadataImage;
 use machines::quorum::{Entry, ProposalFate, Quorum, Role};
 use parking_lot::Mutex;
 use protocol::id::{BrokerId, DirectoryId, Monotonic, Offset, Uuid};
-use storage::MetadataLog;
 
 pub(crate) use apply::Changes;
-pub use persist::PersistMetadata;
+use persist::Journal;
+pub use persist::{PersistMetadata, Persisted};
 pub(crate) use step::Proposed;
 use waiting::ParkedDecision;
 
@@ -38,7 +38,7 @@ const DECISIONS_MAX: usize = 10_000;
 pub(crate) struct Metadata {
     state: Mutex<State>,
     applier: Mutex<Applier>,
-    log: Arc<Mutex<MetadataLog>>,
+    journal: Arc<Mutex<Journal>>,
     /// Something was written to the log since it was noted how far it is on the device.
     is_end_unnoted: AtomicBool,
     /// The active controller; -1 while nobody is.

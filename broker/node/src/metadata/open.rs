@@ -15,6 +15,7 @@ use protocol::id::{BrokerId, DirectoryId, Uuid};
 use protocol::records::Batches;
 use storage::{MetadataLog, OpenFiles};
 
+use super::persist::Journal;
 use super::{Applier, Metadata, State};
 use crate::effects::Now;
 use crate::node::OpenError;
@@ -57,7 +58,7 @@ impl Metadata {
         Ok(Self {
             state: Mutex::new(state),
             applier: Mutex::new(Applier { image, applied, bytes_since_snapshot: 0, snapshot_end }),
-            log: Arc::new(Mutex::new(log)),
+            journal: Arc::new(Mutex::new(Journal::new(log))),
             is_end_unnoted: AtomicBool::new(true),
             controller_id: AtomicI32::new(-1),
             broker_id: broker.0,

@@ -104,7 +104,7 @@ impl Metadata {
                 let batches: Vec<u8> =
                     entries.iter().flat_map(|entry| batch::to_batch(entry).to_vec()).collect();
                 let work =
-                    PersistMetadata::entries(&self.log, wall, ticket, hard_state, truncate_to, batches);
+                    PersistMetadata::entries(&self.journal, wall, ticket, hard_state, truncate_to, batches);
                 effects.jobs.push((Ticket(TicketKind::Metadata), Job::PersistMetadata(Box::new(work))));
             }
             Effect::Committed(entries) => {
