@@ -12,6 +12,17 @@ pub(crate) enum Crash {
     PowerLoss { kept_percent: u64 },
 }
 
+/// Which of the disk's calls fail with EIO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Writes, and changes of names and lengths.
+    Writes,
+    /// Syncs of files: what they should have written is lost.
+    Syncs,
+    /// Reads from the device.
+    Reads,
+}
+
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -27,10 +38,18 @@ pub(crate) enum Fault {
     SlowJobs(u64),
     /// What was in memory of the files is gone.
     DropCaches,
+    /// The wall clock jumps to so many milliseconds from the true time; the monotonic one goes on.
+    Clock(i64),
+    /// After so many calls of a kind the next one fails, and when it lasts all that follow.
+    Disk { broken: Broken, after: u64, lasts: bool },
+    /// For so many milliseconds this many bytes are left on the disk.
+    Full { room: u64, millis: u64 },
 }
 
 /// When the first fault may come, and how long the faults go on, in milliseconds.
 const QUIET_MS: u64 = 400;
+/// How far the wall clock may be from the true time: less than what the default retention keeps.
+const SKEW_MS_MAX: u64 = 3 * 86_400_000;
 
 /// The faults of a run.
 #[derive(Debug)]
@@ -45,14 +64,13 @@ impl Plan {
         let mut plan = Self { faults: Vec::new(), power: random.chance(60) };
         let length = random.between(9_000, 14_000);
         for _ in 0..random.between(3, 6) {
-            let at = random.between(QUIET_MS, length) * MILLI;
             let crash = plan.crash(random);
             let fault = match random.below(10) {
                 0..4 => Fault::Crash(crash),
                 4..8 => Fault::CrashAtCall(random.below(80), crash),
                 _ => Fault::Stop,
             };
-            plan.faults.push((at, fault));
+            plan.add(random, length, fault);
         }
         if plan.power && random.chance(70) {
             // What a killed process left in the page cache alone, and its successor told of, goes with the power.
@@ -62,15 +80,33 @@ impl Plan {
             plan.faults.push((again, Fault::Crash(Crash::PowerLoss { kept_percent: 0 })));
         }
         for _ in 0..random.between(5, 25) {
-            let at = random.between(QUIET_MS, length) * MILLI;
             let fault = match random.below(10) {
                 0..6 => Fault::Reset,
                 6..8 => Fault::SlowJobs(random.between(50, 1_500)),
                 _ => Fault::DropCaches,
             };
-            plan.faults.push((at, fault));
+            plan.add(random, length, fault);
+        }
+        if random.chance(60) {
+            for _ in 0..random.between(1, 5) {
+                let fault = Fault::Clock(skew(random));
+                plan.add(random, length, fault);
+            }
+        }
+        for _ in 0..random.below(3) {
+            let fault = broken(random);
+            plan.add(random, length, fault);
+        }
+        for _ in 0..random.below(3) {
+            let room = *random.pick(&[0, 100, 3_000, 20_000]);
+            let fault = Fault::Full { room, millis: random.between(50, 2_500) };
+            plan.add(random, length, fault);
         }
         plan
+    }
+
+    fn add(&mut self, random: &mut Random, length: u64, fault: Fault) {
+        self.faults.push((random.between(QUIET_MS, length) * MILLI, fault));
     }
 
     /// A way to die that this run allows.
@@ -83,6 +119,11 @@ impl Plan {
         }
     }
 
+    /// Whether acknowledged records may be lost that were not synced.
+    pub(crate) const fn may_lose(&self) -> bool {
+        self.power
+    }
+
     pub(crate) fn faults(&self) -> Vec<(u64, Fault)> {
         self.faults.clone()
     }
@@ -91,4 +132,20 @@ impl Plan {
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.faults.iter().all(|(at, _)| *at < now)
     }
+}
+
+/// A distance of the wall clock from the true time: small steps as time servers make them, and days.
+fn skew(random: &mut Random) -> i64 {
+    let most = *random.pick(&[20, 2_000, 3_600_000, SKEW_MS_MAX]);
+    let distance = i64::try_from(random.below(most)).unwrap_or(0);
+    if random.chance(50) { distance } else { -distance }
+}
+
+fn broken(random: &mut Random) -> Fault {
+    let (broken, after) = match random.below(10) {
+        0..3 => (Broken::Writes, random.below(120)),
+        3..8 => (Broken::Syncs, random.below(30)),
+        _ => (Broken::Reads, random.below(10)),
+    };
+    Fault::Disk { broken, after, lasts: random.chance(50) }
 }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sim::Counters;
 
+/// So many seeds must have every fault in them and speak every API that is served.
+const SEEDS_FOR_ALL: u64 = 25;
+
 const USAGE: &str = "usage: sim [--seeds N] [--seed FIRST] [--aloud]";
 
 struct Options {
@@ -55,6 +58,14 @@ fn main() -> ExitCode {
     println!("{} seeds from {} pass, {events} events", options.count, options.first);
     for (name, count) in counters.fields() {
         println!("{name:>16} {count}");
+    }
+    for (key, count) in &counters.answers {
+        println!("{:>24} {count}", key.name());
+    }
+    let missing = counters.missing();
+    if options.count >= SEEDS_FOR_ALL && !missing.is_empty() {
+        missing.iter().for_each(|line| eprintln!("{line}"));
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }

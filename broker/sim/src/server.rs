@@ -52,7 +52,8 @@ impl Pool {
 /// A job on its thread: done already and to be told, or done when its time is over.
 pub(crate) enum Running {
     Late(Job),
-    Early(JobResult),
+    /// With whether the disk failed it in a way that takes its directory offline.
+    Early(JobResult, bool),
 }
 
 /// One connection at the broker's end.

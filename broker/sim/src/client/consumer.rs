@@ -3,22 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ErrorCode;
-use protocol::id::{BrokerId, Offset, PartitionIndex, Timestamp, TopicId};
+use protocol::id::{Offset, PartitionIndex, Timestamp, TopicId};
 use protocol::message::fetch::{FetchPartition, FetchTopic, PartitionData};
-use protocol::message::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::message::{FetchRequest, FetchResponse, ListOffsetsRequest};
-use protocol::records::{Batches, Records, crc_matches};
 use protocol::wire::Message as _;
 
-use super::{Client, Context, Requests, body};
-use crate::oracle::{Kind, Oracle, Place, Value};
+use super::records::{list_offsets, read_records};
+use super::{Answered, Client, Context, Requests, body};
+use crate::oracle::{Kind, Place};
 
 /// The first version of Fetch that names topics by id.
 const IDS_FROM: i16 = 13;
 /// The first version with sessions.
 const SESSIONS_FROM: i16 = 7;
 const EARLIEST: Timestamp = Timestamp(-2);
-const DECOMPRESSED_MAX: usize = 1 << 20;
 
 /// Partitions with the least high watermark that they may be answered with.
 type Floors = BTreeMap<Place, i64>;
@@ -228,58 +226,6 @@ impl Consumer {
     }
 }
 
-/// Asks for one partition's offset.
-pub(super) fn list_offsets(oracle: &Oracle, place: Place, timestamp: Timestamp) -> ListOffsetsRequest {
-    let name = oracle.by_id(place.0).map(|topic| topic.name.clone()).unwrap_or_default();
-    let partition =
-        ListOffsetsPartition { partition_index: PartitionIndex(place.1), timestamp, ..Default::default() };
-    ListOffsetsRequest {
-        replica_id: BrokerId::NONE,
-        topics: vec![ListOffsetsTopic { name, partitions: vec![partition] }],
-        ..Default::default()
-    }
-}
-
-/// Checks the batches of a Fetch from `position`, and gives where to read on.
-pub(super) fn read_records(
-    oracle: &mut Oracle,
-    place: Place,
-    bytes: &[u8],
-    position: i64,
-    high_watermark: i64,
-) -> Result<i64, String> {
-    let mut next = position;
-    let mut buffer = Vec::new();
-    for batch in Batches::new(bytes) {
-        let (header, batch) = batch.map_err(|error| format!("behind offset {next}: {error}"))?;
-        if !crc_matches(batch) {
-            return Err(format!("the batch at {} does not match its CRC", header.base_offset));
-        }
-        if header.last_offset().0 >= high_watermark {
-            return Err(format!("offset {} beyond {high_watermark}", header.last_offset()));
-        }
-        let records =
-            Records::new(batch, &mut buffer, DECOMPRESSED_MAX).map_err(|error| error.to_string())?;
-        let mut expected = header.base_offset.0;
-        if expected > next {
-            return Err(format!("a gap from {next} to {expected}"));
-        }
-        for record in records {
-            let record = record.map_err(|error| error.to_string())?;
-            if record.offset.0 != expected {
-                return Err(format!("offset {} where {expected} should be", record.offset));
-            }
-            let value = record.value.and_then(Value::read);
-            let value = value.ok_or_else(|| format!("damaged value at {expected}"))?;
-            oracle.log(place).learn(expected, value)?;
-            oracle.counters.read += 1;
-            expected += 1;
-        }
-        next = next.max(expected);
-    }
-    Ok(next)
-}
-
 impl Client for Consumer {
     fn act(&mut self, context: &mut Context<'_>) {
         if !self.requests.is_empty() || context.draining {
@@ -298,7 +244,7 @@ impl Client for Consumer {
     }
 
     fn reply(&mut self, frame: &[u8], context: &mut Context<'_>) -> Result<(), String> {
-        let (version, what) = self.requests.answered(frame)?;
+        let Answered { version, what, .. } = self.requests.answered(frame, context)?;
         match what {
             What::Fetch { floors } => {
                 let response = body::<FetchRequest>(frame, version)?;
@@ -332,5 +278,9 @@ impl Client for Consumer {
 
     fn is_idle(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    fn waits_since(&self) -> Option<u64> {
+        self.requests.waits_since()
     }
 }

@@ -2,17 +2,22 @@
 
 mod admin;
 mod consumer;
+mod inspector;
+mod pages;
 mod producer;
+mod records;
 mod scanner;
 
 use std::collections::VecDeque;
 
+use protocol::api_key::ApiKey;
 use protocol::header::{ResponseHeader, request_frame};
 use protocol::id::{CorrelationId, Timestamp};
 use protocol::wire::{Message, Reader, Request};
 
 pub(crate) use admin::Admin;
 pub(crate) use consumer::Consumer;
+pub(crate) use inspector::Inspector;
 pub(crate) use producer::Producer;
 pub(crate) use scanner::Scanner;
 
@@ -25,6 +30,7 @@ pub(crate) struct Context<'a> {
     pub(crate) oracle: &'a mut Oracle,
     /// Nanoseconds on the virtual clock.
     pub(crate) now: u64,
+    /// The true time: clients' clocks are right, and only the broker's jumps.
     pub(crate) wall: Timestamp,
     /// Nothing new is to be begun: what is under way is brought to its end.
     pub(crate) draining: bool,
@@ -42,13 +48,32 @@ pub(crate) trait Client {
     fn lost(&mut self, context: &mut Context<'_>);
     /// Whether nothing of it is under way.
     fn is_idle(&self) -> bool;
+    /// When the oldest request was sent that has no response.
+    fn waits_since(&self) -> Option<u64>;
 }
 
 /// The requests of one connection that wait for their responses, which come in order.
 pub(crate) struct Requests<W> {
     name: String,
     next: i32,
-    waiting: VecDeque<(CorrelationId, i16, W)>,
+    waiting: VecDeque<Waiting<W>>,
+}
+
+/// A request that waits for its response.
+struct Waiting<W> {
+    id: CorrelationId,
+    key: ApiKey,
+    version: i16,
+    sent: u64,
+    what: W,
+}
+
+/// A request that has its response.
+pub(crate) struct Answered<W> {
+    pub(crate) version: i16,
+    /// When it was sent, on the virtual clock.
+    pub(crate) sent: u64,
+    pub(crate) what: W,
 }
 
 impl<W> Requests<W> {
@@ -60,9 +85,14 @@ impl<W> Requests<W> {
         self.waiting.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16, what: W, context: &mut Context<'_>) {
         self.send_unanswered(request, version, context);
-        self.waiting.push_back((CorrelationId(self.next), version, what));
+        let id = CorrelationId(self.next);
+        self.waiting.push_back(Waiting { id, key: R::KEY, version, sent: context.now, what });
     }
 
     /// For a request that has no response.
@@ -78,18 +108,29 @@ impl<W> Requests<W> {
     }
 
     /// Which request a response belongs to.
-    pub(crate) fn answered(&mut self, frame: &[u8]) -> Result<(i16, W), String> {
-        let (expected, version, what) = self.waiting.pop_front().ok_or("a response that nobody asked for")?;
+    pub(crate) fn answered(
+        &mut self,
+        frame: &[u8],
+        context: &mut Context<'_>,
+    ) -> Result<Answered<W>, String> {
+        let Waiting { id, key, version, sent, what } =
+            self.waiting.pop_front().ok_or("a response that nobody asked for")?;
         let found = frame.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));
-        if found != Some(expected.0) {
-            return Err(format!("{} expected response {expected} and got {found:?}", self.name));
+        if found != Some(id.0) {
+            return Err(format!("{} expected response {id} and got {found:?}", self.name));
         }
-        Ok((version, what))
+        *context.oracle.counters.answers.entry(key).or_default() += 1;
+        Ok(Answered { version, sent, what })
+    }
+
+    /// When the oldest request was sent that has no response.
+    pub(crate) fn waits_since(&self) -> Option<u64> {
+        self.waiting.front().map(|waiting| waiting.sent)
     }
 
     /// What was asked on a connection that is gone, oldest first.
     pub(crate) fn lost(&mut self) -> Vec<W> {
-        self.waiting.drain(..).map(|(_, _, what)| what).collect()
+        self.waiting.drain(..).map(|waiting| waiting.what).collect()
     }
 }
 

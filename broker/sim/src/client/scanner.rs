@@ -9,8 +9,8 @@ use protocol::message::{FetchRequest, ListOffsetsRequest, MetadataRequest};
 use protocol::wire::Message as _;
 
 use super::admin::listed;
-use super::consumer::{list_offsets, read_records};
-use super::{Client, Context, Requests, body, everything};
+use super::records::{list_offsets, read_records};
+use super::{Answered, Client, Context, Requests, body, everything};
 use crate::oracle::{Kind, Place};
 
 const LATEST: Timestamp = Timestamp(-1);
@@ -208,7 +208,7 @@ impl Client for Scanner {
     }
 
     fn reply(&mut self, frame: &[u8], context: &mut Context<'_>) -> Result<(), String> {
-        let (version, what) = self.requests.answered(frame)?;
+        let Answered { version, what, .. } = self.requests.answered(frame, context)?;
         match what {
             What::List { sent } => {
                 let response = body::<MetadataRequest>(frame, version)?;
@@ -255,5 +255,9 @@ impl Client for Scanner {
 
     fn is_idle(&self) -> bool {
         !self.wanted
+    }
+
+    fn waits_since(&self) -> Option<u64> {
+        self.requests.waits_since()
     }
 }

@@ -4,11 +4,21 @@ use std::collections::BTreeMap;
 
 use super::Value;
 
+/// What is known of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) value: Value,
+    /// Its time; `None` while it is not known.
+    pub(crate) time: Option<i64>,
+    /// The epoch of the leader that appended it, which an acknowledgement does not tell.
+    pub(crate) epoch: Option<i32>,
+}
+
 /// A partition as its clients saw it.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     /// What lies at each offset, from acknowledgements and reads.
-    values: BTreeMap<i64, Value>,
+    pub(super) facts: BTreeMap<i64, Fact>,
     places: BTreeMap<Value, i64>,
     /// The offset after the last record that was acknowledged.
     acked_end: i64,
@@ -29,16 +39,21 @@ impl Log {
 
     /// The offset after the last record that is known.
     pub(crate) fn known_end(&self) -> i64 {
-        self.values.last_key_value().map_or(0, |(offset, _)| offset + 1)
+        self.facts.last_key_value().map_or(0, |(offset, _)| offset + 1)
     }
 
-    /// A value was seen at an offset, or acknowledged there.
-    pub(crate) fn learn(&mut self, offset: i64, value: Value) -> Result<(), String> {
-        match self.values.insert(offset, value) {
-            Some(before) if before == value => return Ok(()),
-            Some(before) => return Err(format!("offset {offset} held {before:?} and now holds {value:?}")),
-            None => {}
+    /// A record was seen at an offset, or acknowledged there.
+    pub(crate) fn learn(&mut self, offset: i64, fact: Fact) -> Result<(), String> {
+        let value = fact.value;
+        if let Some(known) = self.facts.get_mut(&offset) {
+            if !known.agrees(&fact) {
+                return Err(format!("offset {offset} held {known:?} and now holds {fact:?}"));
+            }
+            known.time = known.time.or(fact.time);
+            known.epoch = known.epoch.or(fact.epoch);
+            return self.check_epoch(offset, fact.epoch);
         }
+        self.facts.insert(offset, fact);
         if let Some(before) = self.places.insert(value, offset) {
             return Err(format!("{value:?} lies at offset {before} and again at {offset}"));
         }
@@ -48,13 +63,25 @@ impl Log {
         if before.is_some_and(|(_, at)| *at > offset) || after.is_some_and(|(_, at)| *at < offset) {
             return Err(format!("{value:?} at offset {offset} is out of order: {before:?}, {after:?}"));
         }
+        self.check_epoch(offset, fact.epoch)
+    }
+
+    /// Leader epochs never go back from one offset to the next.
+    fn check_epoch(&self, offset: i64, epoch: Option<i32>) -> Result<(), String> {
+        let Some(epoch) = epoch else { return Ok(()) };
+        let known = |found: Option<(&i64, &Fact)>| found.and_then(|(_, fact)| fact.epoch);
+        let before = known(self.facts.range(..offset).next_back());
+        let after = known(self.facts.range(offset..).nth(1));
+        if before.is_some_and(|before| before > epoch) || after.is_some_and(|after| after < epoch) {
+            return Err(format!("epoch {epoch} at offset {offset} lies between {before:?} and {after:?}"));
+        }
         Ok(())
     }
 
-    /// Values were acknowledged at offsets from `base` on.
-    pub(crate) fn acked(&mut self, base: i64, first: Value, count: u64) -> Result<(), String> {
-        for (offset, number) in (base..).zip(first.number..first.number + count) {
-            self.learn(offset, Value { number, ..first })?;
+    /// Facts were acknowledged at offsets from `base` on.
+    pub(crate) fn acked(&mut self, base: i64, facts: impl Iterator<Item = Fact>) -> Result<(), String> {
+        for (offset, fact) in (base..).zip(facts) {
+            self.learn(offset, fact)?;
             self.acked_end = self.acked_end.max(offset + 1);
         }
         self.floor = self.floor.max(self.acked_end);
@@ -84,7 +111,7 @@ impl Log {
     ///
     /// With `synced` a high watermark covers what was synced alone, so that what anybody saw survives a loss of power.
     pub(crate) fn ends_at(&mut self, end: i64, may_lose: bool, synced: bool) -> Result<usize, String> {
-        let lost = self.values.split_off(&end);
+        let lost = self.facts.split_off(&end);
         let seen = self.acked_end.max(self.floor);
         if !lost.is_empty() && !may_lose || synced && seen > end {
             let known = end + i64::try_from(lost.len()).unwrap_or(0);
@@ -93,8 +120,8 @@ impl Log {
                 self.acked_end, self.floor
             ));
         }
-        for value in lost.values() {
-            self.places.remove(value);
+        for fact in lost.values() {
+            self.places.remove(&fact.value);
         }
         if may_lose {
             self.acked_end = self.acked_end.min(end);
@@ -108,7 +135,15 @@ impl Log {
 
     /// How many records are known.
     pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        self.facts.len()
+    }
+}
+
+impl Fact {
+    fn agrees(&self, other: &Self) -> bool {
+        let same_time = self.time.is_none() || other.time.is_none() || self.time == other.time;
+        let same_epoch = self.epoch.is_none() || other.epoch.is_none() || self.epoch == other.epoch;
+        self.value == other.value && same_time && same_epoch
     }
 }
 
@@ -116,14 +151,18 @@ impl Log {
 mod tests {
     use super::*;
 
-    fn value(producer: u32, number: u64) -> Value {
-        Value { producer, number }
+    fn value(producer: u32, number: u64) -> Fact {
+        Fact { value: Value { producer, number }, time: None, epoch: None }
+    }
+
+    fn values(producer: u32, numbers: std::ops::Range<u64>) -> impl Iterator<Item = Fact> {
+        numbers.map(move |number| value(producer, number))
     }
 
     #[test]
     fn one_offset_holds_one_value() {
         let mut log = Log::default();
-        assert_eq!(log.acked(0, value(1, 0), 2), Ok(()));
+        assert_eq!(log.acked(0, values(1, 0..2)), Ok(()));
         assert_eq!(log.learn(1, value(1, 1)), Ok(()));
         assert!(log.learn(1, value(2, 0)).is_err());
     }
@@ -147,10 +186,10 @@ mod tests {
     #[test]
     fn what_was_acknowledged_is_not_lost() {
         let mut log = Log::default();
-        assert_eq!(log.acked(0, value(1, 0), 3), Ok(()));
+        assert_eq!(log.acked(0, values(1, 0..3)), Ok(()));
         assert!(log.ends_at(2, false, false).is_err());
         let mut log = Log::default();
-        assert_eq!(log.acked(0, value(1, 0), 3), Ok(()));
+        assert_eq!(log.acked(0, values(1, 0..3)), Ok(()));
         assert_eq!(log.learn(3, value(1, 3)), Ok(()));
         assert_eq!(log.ends_at(3, true, true), Ok(1), "nobody was shown a high watermark behind it");
         assert!(log.ends_at(2, true, true).is_err());
@@ -167,7 +206,7 @@ mod tests {
     #[test]
     fn a_loss_of_power_takes_what_was_not_synced() {
         let mut log = Log::default();
-        assert_eq!(log.acked(0, value(1, 0), 3), Ok(()));
+        assert_eq!(log.acked(0, values(1, 0..3)), Ok(()));
         assert_eq!(log.ends_at(2, true, false), Ok(1));
         assert_eq!(log.learn(2, value(1, 2)), Ok(()), "it may be sent again");
     }
@@ -177,6 +216,17 @@ mod tests {
         let mut log = Log::default();
         assert_eq!(log.high_watermark(5, 0), Ok(()));
         assert!(log.high_watermark(4, log.floor()).is_err());
+    }
+
+    #[test]
+    fn times_and_epochs_stay_as_they_are() {
+        let fact = |time, epoch| Fact { time, epoch, ..value(1, 0) };
+        let mut log = Log::default();
+        assert_eq!(log.learn(4, fact(None, None)), Ok(()));
+        assert_eq!(log.learn(4, fact(Some(9), Some(2))), Ok(()));
+        assert!(log.learn(4, fact(Some(8), None)).is_err());
+        assert!(log.learn(4, fact(None, Some(3))).is_err());
+        assert!(log.learn(5, Fact { epoch: Some(1), ..value(1, 1) }).is_err(), "an epoch that goes back");
     }
 
     #[test]

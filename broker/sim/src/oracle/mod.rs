@@ -1,124 +1,20 @@
 //! Judges what clients see: it knows what was acknowledged and what was read, and says what must not be.
 
+mod counters;
 mod log;
+mod look_up;
+mod topic;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::id::{ProducerEpoch, ProducerId, TopicId};
 
-pub(crate) use log::Log;
+pub use counters::Counters;
+pub(crate) use log::{Fact, Log};
+pub(crate) use look_up::Span;
+pub(crate) use topic::{Kind, Place, Topic};
 pub(crate) use value::{Value, batch};
-
-/// A partition: its topic's identity and its index.
-pub(crate) type Place = (TopicId, i32);
-
-/// What a topic was created for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Nothing is deleted; a loss of power may cost what was not synced.
-    Kept,
-    /// Acknowledged records are synced.
-    Synced,
-    /// Old segments are deleted.
-    Retained,
-    /// Created and deleted again and again.
-    Fleeting,
-}
-
-/// A topic as it was acknowledged.
-#[derive(Debug, Clone)]
-pub(crate) struct Topic {
-    pub(crate) name: String,
-    pub(crate) id: TopicId,
-    pub(crate) kind: Kind,
-    pub(crate) partitions: i32,
-    /// When it was created, and when it got its present number of partitions.
-    created_at: u64,
-    pub(crate) grown_at: u64,
-    /// Partitions that were asked for without an answer so far.
-    pub(crate) partitions_maybe: i32,
-    /// Settings that were acknowledged.
-    pub(crate) configs: BTreeMap<String, String>,
-    /// Settings that were asked for without an answer so far.
-    pub(crate) configs_maybe: Vec<(String, String)>,
-    /// Somebody asked for its deletion.
-    pub(crate) deletion_asked: bool,
-}
-
-/// Proof that a run was worth its time.
-#[derive(Debug, Clone, Default)]
-pub struct Counters {
-    /// Requests that clients sent.
-    pub operations: u64,
-    /// Records acknowledged.
-    pub acknowledged: u64,
-    /// Records read.
-    pub read: u64,
-    /// Batches sent again that had been written before.
-    pub duplicates: u64,
-    /// Processes killed.
-    pub kills: u64,
-    /// Times the power went.
-    pub power_losses: u64,
-    /// Crashes in the middle of a call to the disk.
-    pub torn_calls: u64,
-    /// Ordered stops.
-    pub stops: u64,
-    /// Connections reset.
-    pub resets: u64,
-    /// Fetches that found nothing in memory.
-    pub cold_reads: u64,
-    /// Logs that were recovered.
-    pub recoveries: u64,
-    /// Records that a loss of power took, as their topic allows.
-    pub records_lost: u64,
-    /// Partitions whose oldest records retention deleted.
-    pub retentions: u64,
-    /// Topics created.
-    pub created: u64,
-    /// Topics deleted.
-    pub deleted: u64,
-    /// Fetches answered in a session that had begun before.
-    pub session_fetches: u64,
-    /// Produces that waited for a sync.
-    pub slow_phases: u64,
-    /// Incarnations of idempotent producers that a loss of power ended.
-    pub producers_reset: u64,
-}
-
-impl Counters {
-    /// Adds another run's.
-    pub fn add(&mut self, other: &Self) {
-        for ((_, sum), (_, more)) in self.fields().into_iter().zip(other.clone().fields()) {
-            *sum += *more;
-        }
-    }
-
-    /// Each with its name.
-    pub fn fields(&mut self) -> [(&'static str, &mut u64); 18] {
-        [
-            ("operations", &mut self.operations),
-            ("acknowledged", &mut self.acknowledged),
-            ("read", &mut self.read),
-            ("duplicates", &mut self.duplicates),
-            ("kills", &mut self.kills),
-            ("power losses", &mut self.power_losses),
-            ("torn calls", &mut self.torn_calls),
-            ("stops", &mut self.stops),
-            ("resets", &mut self.resets),
-            ("cold reads", &mut self.cold_reads),
-            ("recoveries", &mut self.recoveries),
-            ("records lost", &mut self.records_lost),
-            ("retentions", &mut self.retentions),
-            ("created", &mut self.created),
-            ("deleted", &mut self.deleted),
-            ("session fetches", &mut self.session_fetches),
-            ("slow phases", &mut self.slow_phases),
-            ("producers reset", &mut self.producers_reset),
-        ]
-    }
-}
 
 /// All that is known.
 #[derive(Debug, Default)]
@@ -134,6 +30,10 @@ pub(crate) struct Oracle {
     /// The power was lost, and what that took is not yet found out.
     pub(crate) cut_pending: bool,
     pub(crate) power_losses: u64,
+    /// When the broker's directory went offline: nothing that was sent later may be acknowledged.
+    pub(crate) offline_since: Option<u64>,
+    /// The cluster's id, once it was told.
+    cluster_id: Option<String>,
     pub(crate) counters: Counters,
 }
 
@@ -237,6 +137,7 @@ impl Oracle {
             match self.topics.get_mut(name).filter(|topic| topic.id == *id) {
                 Some(topic) => {
                     if *partitions == topic.partitions_maybe {
+                        self.counters.grown += u64::from(topic.partitions != *partitions);
                         topic.grown_at = if topic.partitions == *partitions { topic.grown_at } else { now };
                         topic.partitions = *partitions;
                     } else if *partitions != topic.partitions && topic.grown_at <= sent {
@@ -287,11 +188,29 @@ impl Oracle {
         Ok(())
     }
 
-    /// The power is lost: what was not synced may be gone.
-    pub(crate) const fn power_lost(&mut self) {
+    /// What was not synced may be gone: the power was lost, or the page cache gave up what a sync had failed for.
+    pub(crate) const fn unsynced_lost(&mut self) {
         self.cut_pending = true;
         self.power_losses += 1;
-        self.counters.power_losses += 1;
+    }
+
+    /// Something that was asked for at `sent` was acknowledged.
+    pub(crate) fn acknowledged(&self, sent: u64) -> Result<(), String> {
+        match self.offline_since {
+            Some(since) if since < sent => Err("acknowledged after the directory went offline".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The cluster's id was told: it never changes.
+    pub(crate) fn cluster(&mut self, id: &str) -> Result<(), String> {
+        match &self.cluster_id {
+            Some(known) if known != id => Err(format!("cluster {known} is now called {id}")),
+            _ => {
+                self.cluster_id = Some(id.to_owned());
+                Ok(())
+            }
+        }
     }
 
     /// Records known in all.

@@ -12,12 +12,24 @@ pub(crate) struct Value {
 
 const HEAD_BYTES: usize = 12;
 const PADDING_MAX: u64 = 400;
+/// How far a record's time lies from that of its batch, in milliseconds: times are neither unique nor in order.
+const JITTER_MS: i64 = 600;
 
 impl Value {
+    const fn mix(self) -> u64 {
+        (self.number ^ (self.producer as u64) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     fn padding(self) -> impl Iterator<Item = u8> {
-        let mix = (self.number ^ u64::from(self.producer) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mix = self.mix();
         let count = usize::try_from((mix >> 40) % PADDING_MAX).unwrap_or(0);
         mix.to_le_bytes().into_iter().cycle().take(count)
+    }
+
+    /// The record's time when its batch was made at `wall`.
+    pub(crate) fn time(self, wall: Timestamp) -> Timestamp {
+        let jitter = i64::try_from(self.mix() >> 17).unwrap_or(0) % (2 * JITTER_MS);
+        Timestamp(wall.0 + jitter - JITTER_MS)
     }
 
     fn bytes(self) -> Vec<u8> {
@@ -49,8 +61,8 @@ pub(crate) fn batch(
         builder = builder.producer(id, epoch, sequence);
     }
     for number in first.number..first.number + count {
-        let value = Value { number, ..first }.bytes();
-        builder.push(wall, Some(&number.to_be_bytes()), Some(&value), &[]);
+        let value = Value { number, ..first };
+        builder.push(value.time(wall), Some(&number.to_be_bytes()), Some(&value.bytes()), &[]);
     }
     builder.build().unwrap_or_default()
 }

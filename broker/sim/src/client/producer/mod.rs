@@ -1,48 +1,31 @@
-//! Producers, plain and idempotent: the latter keep several batches in flight and send again what was not answered.
+//! Producers, plain and idempotent: the latter keep several requests in flight and send again what was not answered.
 
-use std::collections::{BTreeMap, VecDeque};
+mod answers;
+mod batch;
 
-use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use protocol::ErrorCode;
-use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, TopicId};
-use protocol::message::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
+use protocol::id::{ProducerEpoch, ProducerId};
 use protocol::message::{InitProducerIdRequest, ProduceRequest};
 use protocol::records::Compression;
 use protocol::wire::Message as _;
 
-use super::{Client, Context, Requests, body};
+use super::{Answered, Client, Context, Requests, body};
 use crate::oracle::{Kind, Place, Value, batch};
+use batch::{Batch, IDS_FROM, topics};
 
-/// Batches in flight: as many as the broker remembers of a producer.
+/// Requests in flight: as many as the broker remembers batches of a producer.
 const IN_FLIGHT_MAX: usize = 5;
-/// The first version of Produce that names topics by id.
-const IDS_FROM: i16 = 13;
-/// The first version that may carry zstd.
-const ZSTD_FROM: i16 = 7;
+/// Partitions that one request may carry batches for.
+const WIDTH_MAX: u64 = 4;
 const CODECS: [Compression; 5] =
     [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
-/// A batch that is not acknowledged.
-struct Batch {
-    /// Its number among this producer's batches.
-    number: u64,
-    name: String,
-    place: Place,
-    first: Value,
-    count: u64,
-    bytes: Vec<u8>,
-    zstd: bool,
-    /// Under way on this connection.
-    sent: bool,
-    /// Sent before, so that it may be there already.
-    again: bool,
-    /// The high watermark's floor when it was last sent.
-    floor: i64,
-}
-
 enum What {
     Identity,
-    Batch(u64),
+    /// Batches by their numbers.
+    Batches(Vec<u64>),
 }
 
 /// A producer.
@@ -105,12 +88,15 @@ impl Producer {
         self.requests.send(&request, version, What::Identity, context);
     }
 
-    fn make(&mut self, context: &mut Context<'_>) -> Option<Batch> {
+    fn make(&mut self, taken: &BTreeSet<Place>, context: &mut Context<'_>) -> Option<Batch> {
         let fitting: Vec<_> =
             context.oracle.topics().filter(|topic| self.kinds.contains(&topic.kind)).collect();
         let topic = *fitting.get(context.random.index(fitting.len()))?;
         let partition = context.random.between_i32(0, topic.partitions - 1);
         let (name, place) = (topic.name.clone(), (topic.id, partition));
+        if taken.contains(&place) {
+            return None;
+        }
         let count = context.random.between(1, 6);
         let codec = if context.random.chance(60) { Compression::None } else { *context.random.pick(&CODECS) };
         let first = Value { producer: self.incarnation, number: self.next_value };
@@ -121,6 +107,7 @@ impl Producer {
             _ => None,
         };
         let bytes = batch(first, count, producer, codec, context.wall);
+        let begins = *sequence == 0;
         *sequence += i32::try_from(count).unwrap_or(0);
         self.next_batch += 1;
         Some(Batch {
@@ -129,118 +116,68 @@ impl Producer {
             place,
             first,
             count,
+            wall: context.wall,
             bytes,
             zstd: codec == Compression::Zstd,
+            begins,
             sent: false,
             again: false,
             floor: 0,
         })
     }
 
-    fn send(&mut self, number: u64, context: &mut Context<'_>) {
-        let Some(batch) = self.batches.iter_mut().find(|batch| batch.number == number) else { return };
-        let fleeting = context.oracle.by_id(batch.place.0).is_none_or(|topic| topic.kind == Kind::Fleeting);
-        let oldest = if fleeting {
-            IDS_FROM
-        } else if batch.zstd {
-            ZSTD_FROM
-        } else {
-            3
-        };
+    /// Makes one request's batches.
+    fn make_request(&mut self, context: &mut Context<'_>) {
+        let mut taken = BTreeSet::new();
+        let width = if context.random.chance(50) { 1 } else { context.random.between(2, WIDTH_MAX) };
+        let mut numbers = Vec::new();
+        for _ in 0..width {
+            let Some(batch) = self.make(&taken, context) else { continue };
+            taken.insert(batch.place);
+            numbers.push(batch.number);
+            self.batches.push_back(batch);
+        }
+        if !numbers.is_empty() {
+            self.send(numbers, context);
+        }
+    }
+
+    /// Sends batches, each of another partition, in one request.
+    fn send(&mut self, numbers: Vec<u64>, context: &mut Context<'_>) {
+        let mut oldest = 0;
+        for batch in self.batches.iter_mut().filter(|batch| numbers.contains(&batch.number)) {
+            oldest = oldest.max(batch.oldest_version(context));
+            batch.again |= batch.sent;
+            batch.sent = true;
+            batch.floor = context.oracle.floor(batch.place);
+        }
         let version = context.random.version(oldest..=*ProduceRequest::VERSIONS.end());
-        batch.again |= batch.sent;
-        batch.sent = true;
-        batch.floor = context.oracle.floor(batch.place);
-        let data = PartitionProduceData {
-            index: PartitionIndex(batch.place.1),
-            records: Some(Bytes::from(batch.bytes.clone())),
-        };
-        let by_id = version >= IDS_FROM;
-        let topic = TopicProduceData {
-            name: if by_id { String::new() } else { batch.name.clone() },
-            topic_id: if by_id { batch.place.0 } else { TopicId::ZERO },
-            partition_data: vec![data],
-        };
+        let chosen = self.batches.iter().filter(|batch| numbers.contains(&batch.number));
+        let topic_data = topics(chosen, version >= IDS_FROM);
         let timeout_ms = context.random.between_i32(50, 5_000);
-        let request =
-            ProduceRequest { acks: self.acks, timeout_ms, topic_data: vec![topic], ..Default::default() };
+        let request = ProduceRequest { acks: self.acks, timeout_ms, topic_data, ..Default::default() };
+        context.oracle.counters.wide_produces += u64::from(numbers.len() > 1);
         if self.acks == 0 {
-            self.batches.retain(|batch| batch.number != number);
+            self.batches.retain(|batch| !numbers.contains(&batch.number));
             self.requests.send_unanswered(&request, version, context);
         } else {
-            self.requests.send(&request, version, What::Batch(number), context);
+            self.requests.send(&request, version, What::Batches(numbers), context);
         }
     }
 
-    fn answered(
-        &mut self,
-        number: u64,
-        answer: &PartitionProduceResponse,
-        context: &mut Context<'_>,
-    ) -> Result<(), String> {
-        let Some(at) = self.batches.iter().position(|batch| batch.number == number) else { return Ok(()) };
-        let code = answer.error_code;
-        if !code.is_error() {
-            let Some(batch) = self.batches.remove(at) else { return Ok(()) };
-            return acknowledged(&batch, answer.base_offset.0, context);
+    /// Sends again what was sent and not acknowledged, in the order of the sequences.
+    fn send_again(&mut self, unsent: &[(u64, Place)], context: &mut Context<'_>) {
+        let mut rest = unsent;
+        while !rest.is_empty() {
+            let mut taken = BTreeSet::new();
+            let different = rest.iter().take_while(|(_, place)| taken.insert(*place)).count();
+            let width = context.random.between(1, WIDTH_MAX);
+            let width = different.min(usize::try_from(width).unwrap_or(1)).max(1);
+            let (now, later) = rest.split_at(width);
+            self.send(now.iter().map(|(number, _)| *number).collect(), context);
+            rest = later;
         }
-        let batch = &self.batches[at];
-        let gone = context.oracle.by_id(batch.place.0).is_none_or(|topic| topic.deletion_asked);
-        match code {
-            _ if gone => self.give_up(at, context),
-            ErrorCode::NotLeaderOrFollower
-            | ErrorCode::LeaderNotAvailable
-            | ErrorCode::UnknownTopicOrPartition
-            | ErrorCode::UnknownTopicId
-            | ErrorCode::KafkaStorageError
-            | ErrorCode::RequestTimedOut => {
-                if self.idempotent {
-                    self.batches[at].sent = false;
-                    self.batches[at].again = true;
-                } else {
-                    self.batches.remove(at);
-                }
-            }
-            ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId if self.idempotent => {
-                let place = batch.place;
-                if self.batches.iter().take(at).any(|earlier| earlier.place == place && !earlier.sent) {
-                    self.batches[at].sent = false;
-                } else if self.power_losses == context.oracle.power_losses {
-                    return Err(format!(
-                        "batch {:?} of {place:?} was refused with {}",
-                        batch.first,
-                        code.name()
-                    ));
-                } else {
-                    context.oracle.counters.producers_reset += 1;
-                    self.reincarnate(context);
-                    self.identity = None;
-                }
-            }
-            other => return Err(format!("a Produce was answered with {}", other.name())),
-        }
-        Ok(())
     }
-
-    /// The topic is being deleted: later batches for it are in vain.
-    fn give_up(&mut self, at: usize, context: &mut Context<'_>) {
-        let place = self.batches[at].place;
-        let _ = context;
-        self.batches.retain(|batch| batch.place != place);
-    }
-}
-
-fn acknowledged(batch: &Batch, base: i64, context: &mut Context<'_>) -> Result<(), String> {
-    if context.oracle.by_id(batch.place.0).is_none() {
-        return Ok(());
-    }
-    if batch.again && base < batch.floor {
-        context.oracle.counters.duplicates += 1;
-    }
-    context.oracle.counters.acknowledged += batch.count;
-    let log = context.oracle.log(batch.place);
-    log.acked(base, batch.first, batch.count)
-        .map_err(|why| format!("{}-{}: {why}", batch.name, batch.place.1))
 }
 
 impl Client for Producer {
@@ -251,12 +188,12 @@ impl Client for Producer {
             }
             return;
         }
-        let unsent: Vec<u64> =
-            self.batches.iter().filter(|batch| !batch.sent).map(|batch| batch.number).collect();
+        let unsent = self.batches.iter().filter(|batch| !batch.sent);
+        let unsent: Vec<(u64, Place)> = unsent.map(|batch| (batch.number, batch.place)).collect();
         if !unsent.is_empty() {
-            // Again in the order of the sequences, once everything under way is answered.
+            // Once everything under way is answered.
             if self.requests.is_empty() {
-                unsent.into_iter().for_each(|number| self.send(number, context));
+                self.send_again(&unsent, context);
             }
             return;
         }
@@ -269,18 +206,15 @@ impl Client for Producer {
             return;
         }
         for _ in 0..context.random.between(1, 3) {
-            if self.batches.len() >= IN_FLIGHT_MAX {
+            if self.requests.len() >= IN_FLIGHT_MAX {
                 break;
             }
-            let Some(batch) = self.make(context) else { break };
-            let number = batch.number;
-            self.batches.push_back(batch);
-            self.send(number, context);
+            self.make_request(context);
         }
     }
 
     fn reply(&mut self, frame: &[u8], context: &mut Context<'_>) -> Result<(), String> {
-        let (version, what) = self.requests.answered(frame)?;
+        let Answered { version, sent, what } = self.requests.answered(frame, context)?;
         match what {
             What::Identity => {
                 let response = body::<InitProducerIdRequest>(frame, version)?;
@@ -297,10 +231,9 @@ impl Client for Producer {
                     other => Err(format!("InitProducerId was answered with {}", other.name())),
                 }
             }
-            What::Batch(number) => {
+            What::Batches(numbers) => {
                 let response = body::<ProduceRequest>(frame, version)?;
-                let answer = response.responses.first().and_then(|topic| topic.partition_responses.first());
-                self.answered(number, answer.ok_or("a Produce was answered without its partition")?, context)
+                self.produced(&numbers, &response, sent, context)
             }
         }
     }
@@ -320,5 +253,9 @@ impl Client for Producer {
 
     fn is_idle(&self) -> bool {
         self.batches.is_empty() && self.requests.is_empty()
+    }
+
+    fn waits_since(&self) -> Option<u64> {
+        self.requests.waits_since()
     }
 }
