@@ -122,6 +122,9 @@ impl Node {
     /// Gives a partition its log: what its folder holds, recovered by a job where that is needed, or a new one.
     fn open_log(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
         let directory = self.directory();
+        if directory.state() == DirectoryState::Offline {
+            return;
+        }
         let name = partition.name();
         let config = partition.lock().settings.log.clone();
         let opened = match self.left_behind(&name, partition.topic_id, effects) {

@@ -68,7 +68,8 @@ pub(super) fn recover(
     log.log_start_offset = first.max(log_start_offset);
     log.truncation_noted = if noted.is_some() { CHECKPOINTS_AFTER_TRUNCATION } else { 0 };
     let snapshots = snapshots_among(&entries);
-    let replayed_to = log.load_snapshot(&snapshots, recovery_point)?.unwrap_or(Offset(0));
+    // Retention may have removed all below `first` before a checkpoint came: then only the snapshot from there knows.
+    let replayed_to = log.load_snapshot(&snapshots, recovery_point.max(first))?.unwrap_or(Offset(0));
     let mut recovery = Recovery { log, report: RecoveryReport::default(), recovery_point, replayed_to };
     recovery.load_epochs()?;
     recovery.load_segments(&segments, now)?;
