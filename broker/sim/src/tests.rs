@@ -2,7 +2,7 @@
 
 use crate::{Counters, play};
 
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 32;
 
 fn pass(seed: u64) -> crate::Outcome {
     let outcome = play(seed, false);
