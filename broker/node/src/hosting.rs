@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use machines::image::{MetadataImage, TopicImage};
-use protocol::id::{PartitionIndex, TopicPartition};
+use protocol::id::PartitionIndex;
 use storage::{Directory, DirectoryState, Left, remove_files, remove_folder};
 
 use crate::effects::{Effects, Now};
