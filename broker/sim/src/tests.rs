@@ -2,7 +2,8 @@
 
 use crate::{Counters, play};
 
-const SEEDS: u64 = 32;
+/// Seeds of each half. So many have every fault in them and speak every API that is served.
+const SEEDS: u64 = 12;
 
 fn pass(seed: u64) -> crate::Outcome {
     let outcome = play(seed, false);
@@ -26,12 +27,12 @@ fn interesting(seeds: std::ops::RangeInclusive<u64>) {
 
 #[test]
 fn half_of_the_seeds_pass_and_interesting_things_happen() {
-    interesting(1..=SEEDS / 2);
+    interesting(1..=SEEDS);
 }
 
 #[test]
 fn the_other_half_passes_too() {
-    interesting(SEEDS / 2 + 1..=SEEDS);
+    interesting(SEEDS + 1..=2 * SEEDS);
 }
 
 #[test]

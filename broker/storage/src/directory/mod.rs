@@ -201,7 +201,7 @@ impl Directory {
         let unclean = Start::Unclean { recovery_point: Offset(0), log_start_offset: Offset(0) };
         let start = start.unwrap_or(unclean);
         let opened = Log::open(&self.files, &self.folder(partition), config, start.clone(), now);
-        if matches!(opened, Err(Error::NoSpace { .. })) {
+        if opened.as_ref().is_err_and(|error| !error.is_fatal()) {
             // To be tried again, when there is room.
             self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone(), start);
         }
