@@ -135,8 +135,8 @@ pub(crate) async fn set_finalizer<K: Kind>(
     }
 }
 
-/// Takes an owner reference to `owner` for an object that is there, or gives it back, and asks for a size of a claim
-/// where one is given. Nothing else of the claim is owned.
+/// Takes an owner reference to `owner` for an object that is there, or gives it back, and asks for a size of
+/// a claim where one is given. Nothing else of the claim is owned.
 ///
 /// # Errors
 /// What the API server said, as that the volume cannot grow.

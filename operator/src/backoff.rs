@@ -15,8 +15,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 pub(crate) struct Failures(Mutex<HashMap<String, u32>>);
 
 impl Failures {
-    /// Counts one more failure of the object; gives the time until it is tried again: 5 s, twice as much each time,
-    /// at most 5 minutes.
+    /// Counts one more failure of the object; gives the time until it is tried again: 5 s, twice as much each
+    /// time, at most 5 minutes.
     pub(crate) fn failed(&self, object: &str) -> Duration {
         let mut counts = self.0.lock();
         let count = counts.entry(object.to_owned()).or_insert(0);

@@ -52,7 +52,8 @@ struct Run {
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", default_value = "default")]
     lease_namespace: String,
 
-    /// Name of this process, shown in the Lease and in Events, of which no two may be alike; by default the host's, which in a pod is the pod's
+    /// Name of this process, shown in the Lease and in Events, of which no two may be alike; by default the
+    /// host's, which in a pod is the pod's
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     identity: Option<String>,
 
@@ -84,7 +85,8 @@ fn print_crds() -> ExitCode {
 fn run(flags: Run) -> ExitCode {
     let Ok(filter) = EnvFilter::try_new(&flags.log) else {
         eprintln!(
-            "gregor-operator: --log={}: give error, warn, info, debug or trace, also by module, as info,kube=debug",
+            "gregor-operator: --log={}: give error, warn, info, debug or trace, also by module, as \
+             info,kube=debug",
             flags.log
         );
         return ExitCode::from(WRONG_INPUT);

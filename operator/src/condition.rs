@@ -83,7 +83,8 @@ impl<'a> Conditions<'a> {
         self.set(type_, Truth::True, reason, message);
     }
 
-    /// The conditions, in the order in which they were first seen, so that an unchanged status compares as equal.
+    /// The conditions, in the order in which they were first seen, so that an unchanged status compares as
+    /// equal.
     pub(crate) fn finish(self) -> Vec<Condition> {
         let Self { old, mut new, .. } = self;
         let place = |condition: &Condition| {

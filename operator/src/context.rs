@@ -116,19 +116,21 @@ impl Context {
         self.clusters.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// Where the Cluster's brokers answer, as HOST:PORT, ready ones first; empty when none runs. Pods are named by
-    /// their address: no name has to be resolved, and a Service that somebody deleted is no hindrance.
+    /// Where the Cluster's brokers answer, as HOST:PORT, ready ones first; empty when none runs. Pods are
+    /// named by their address: no name has to be resolved, and a Service that somebody deleted is no
+    /// hindrance.
     pub(crate) fn addresses(&self, cluster: &Cluster) -> Vec<String> {
         crate::cluster::addresses(&self.pods, cluster)
     }
 
-    /// A turn of a reconciler, held until it ends; none when the operator stops, and then nothing may be begun.
+    /// A turn of a reconciler, held until it ends; none when the operator stops, and then nothing may be
+    /// begun.
     pub(crate) fn begin_turn(&self) -> Option<OwnedSemaphorePermit> {
         if *self.stopping.borrow() { None } else { Arc::clone(&self.turns).try_acquire_owned().ok() }
     }
 
-    /// Ends when the operator shall, and every turn that began has ended. A controller runs beside it, and is dropped
-    /// when this ends.
+    /// Ends when the operator shall, and every turn that began has ended. A controller runs beside it, and is
+    /// dropped when this ends.
     pub(crate) async fn drained(&self) {
         self.stopped().await;
         // A closed semaphore has nobody who waits.

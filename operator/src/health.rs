@@ -1,7 +1,8 @@
 //! Whether the operator lives: its watches hear from the API server.
 //!
-//! A watch that is silent is no sign of death by itself, as nothing may happen; but the API server sends bookmarks
-//! about once a minute and the client starts a watch anew every few minutes, so long silence means a wedged one.
+//! A watch that is silent is no sign of death by itself, as nothing may happen; but the API server sends
+//! bookmarks about once a minute and the client starts a watch anew every few minutes, so long silence means
+//! a wedged one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Which of several operators acts: the one that holds the Lease.
 //!
-//! The library strives for the Lease and renews it. It does not say when renewing fails, so that is looked at from
-//! here: who cannot confirm within the Lease's time that he holds it has lost it.
+//! The library strives for the Lease and renews it. It does not say when renewing fails, so that is looked at
+//! from here: who cannot confirm within the Lease's time that he holds it has lost it.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::context::Settings;
 
-/// How long a Lease holds without being renewed: the longest time without an acting operator after its machine
-/// died. Kubernetes' own controllers have the same.
+/// How long a Lease holds without being renewed: the longest time without an acting operator after its
+/// machine died. Kubernetes' own controllers have the same.
 const DURATION: Duration = Duration::from_secs(15);
 /// How long before its end it is renewed; clocks may differ by as much.
 const GRACE: Duration = Duration::from_secs(5);

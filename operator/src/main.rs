@@ -1,7 +1,8 @@
 //! The command `gregor-operator`: makes Kubernetes run what Cluster and Topic resources ask for.
 //!
 //! `run` starts one controller for each kind; `crds` prints the definitions of the kinds. Everything that the
-//! operator knows it derives from the API server and from the brokers, so that it may be killed at any moment.
+//! operator knows it derives from the API server and from the brokers, so that it may be killed at any
+//! moment.
 
 #![allow(dead_code, reason = "the reconciler of Topics takes the rest into use")]
 

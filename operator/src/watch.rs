@@ -25,9 +25,10 @@ impl Complete {
     }
 }
 
-/// Watches all objects of `api` that `config` selects. Gives the store of what there is, and a stream of what was
-/// applied or deleted; the stream drives the store, so it must be polled. Errors are logged, counted and backed off
-/// (0.8 to 30 s) within it: the stream gives none, and a controller's own, common backoff never begins.
+/// Watches all objects of `api` that `config` selects. Gives the store of what there is, and a stream of what
+/// was applied or deleted; the stream drives the store, so it must be polled. Errors are logged, counted and
+/// backed off (0.8 to 30 s) within it: the stream gives none, and a controller's own, common backoff never
+/// begins.
 ///
 /// `managedFields` are dropped: nobody reads them, and they are most of an object's bytes.
 pub(crate) fn watch<K>(
@@ -47,7 +48,8 @@ where
 
 /// As [`watch`], with a flag that becomes true when the store has all that there is.
 ///
-/// `Store::wait_until_ready` is not for several who wait: it wakes the last that asked, and a controller asks too.
+/// `Store::wait_until_ready` is not for several who wait: it wakes the last that asked, and a controller asks
+/// too.
 pub(crate) fn begin<K>(
     api: Api<K>,
     config: watcher::Config,

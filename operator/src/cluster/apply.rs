@@ -27,6 +27,16 @@ pub(super) enum Error {
 }
 
 impl Error {
+    /// The namespace is about to go, and nothing can be made in it.
+    pub(super) fn is_ending(&self) -> bool {
+        let causes = match self {
+            Self::Api(kube::Error::Api(status)) if status.code == 403 => status.details.as_ref(),
+            _ => None,
+        };
+        causes
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"))
+    }
+
     /// What the API server says of an object that can never be, as the end of a sentence.
     pub(super) fn refusal(&self) -> Option<String> {
         match self {
@@ -40,9 +50,9 @@ impl Error {
 
 /// What was written last, of each object.
 ///
-/// Comparing with the live object instead would need to know every default and every normal form of the API server,
-/// and write for ever where one was missed. What changed on the other side shows in the object's version. Bounded by
-/// the objects that there are, as those of a Cluster that is gone are forgotten.
+/// Comparing with the live object instead would need to know every default and every normal form of the API
+/// server, and write for ever where one was missed. What changed on the other side shows in the object's
+/// version. Bounded by the objects that there are, as those of a Cluster that is gone are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Written(Mutex<HashMap<String, Mark>>);
 
@@ -65,8 +75,8 @@ pub(super) enum Outcome {
 }
 
 impl Written {
-    /// Makes the object as it is given. `live` is what a watch has of it. Gives what the API server now has, which is
-    /// nothing where nothing was written.
+    /// Makes the object as it is given. `live` is what a watch has of it. Gives what the API server now has,
+    /// which is nothing where nothing was written.
     ///
     /// # Errors
     /// Why not.
@@ -92,8 +102,8 @@ impl Written {
                 Ok((Outcome::Written, Some(now)))
             }
             None => {
-                // The watch sees only what has the Cluster's label, and may be late: somebody else's object is not
-                // taken over.
+                // The watch sees only what has the Cluster's label, and may be late: somebody else's object
+                // is not taken over.
                 let api: Api<K> = Api::namespaced(context.kube.clone(), namespace(object));
                 let there = api.get_opt(name(object)).await?;
                 if let Some(there) = &there {
@@ -156,7 +166,8 @@ fn namespace<K: Kind>(object: &K) -> &str {
     object.meta().namespace.as_deref().unwrap_or_default()
 }
 
-/// Which state of an object this is: its generation, which a change of its status leaves alone, where it has one.
+/// Which state of an object this is: its generation, which a change of its status leaves alone, where it has
+/// one.
 fn mark<K: Kind>(object: &K) -> Mark {
     let meta = object.meta();
     let version =

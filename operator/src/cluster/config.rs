@@ -1,8 +1,8 @@
 //! What a change of spec.config asks for: keys that a running broker takes, and those that need a restart.
 //!
-//! server.properties always holds all of spec.config, so that a broker that starts has it. Which keys are dynamic is
-//! the broker's knowledge (DescribeConfigs). A change of dynamic keys alone keeps the hash on the pod template, and is
-//! given to the running broker; any other change makes another hash, and so a restart.
+//! server.properties always holds all of spec.config, so that a broker that starts has it. Which keys are
+//! dynamic is the broker's knowledge (DescribeConfigs). A change of dynamic keys alone keeps the hash on the
+//! pod template, and is given to the running broker; any other change makes another hash, and so a restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,8 @@ pub(super) mod layer {
     pub(crate) const DEFAULT: i8 = 5;
 }
 
-/// Keys that the controller, tools or the operator itself set while brokers run, and that spec.config leaves alone.
+/// Keys that the controller, tools or the operator itself set while brokers run, and that spec.config leaves
+/// alone.
 const EXEMPT: [&str; 4] = [
     "cordoned.log.dirs",
     "follower.replication.throttled.rate",
@@ -79,8 +80,8 @@ pub(super) enum Change {
 
 /// Compares the file that is with the one that shall be.
 ///
-/// `broker` is what a running broker says, `None` when one runs and does not answer; without a running one there is
-/// nobody to ask, and every change goes with a restart.
+/// `broker` is what a running broker says, `None` when one runs and does not answer; without a running one
+/// there is nobody to ask, and every change goes with a restart.
 ///
 /// # Errors
 /// A key that no broker knows.
@@ -156,8 +157,8 @@ fn needs_restart(key: &str, wanted: Option<&String>, keys: &Keys) -> bool {
     }
 }
 
-/// What a running broker has to be told so that each dynamic key is as spec.config says: set where it is named, and
-/// at its default where it is not.
+/// What a running broker has to be told so that each dynamic key is as spec.config says: set where it is
+/// named, and at its default where it is not.
 pub(super) fn alterations(
     wanted: &BTreeMap<String, String>,
     owned: &BTreeSet<&str>,
@@ -185,7 +186,8 @@ pub(super) fn alterations(
                     alter(false, Some(value));
                 }
             }
-            // Where the file that the broker started with has another value than the default, that is set over it.
+            // Where the file that the broker started with has another value than the default, that is set
+            // over it.
             None => {
                 let over = match (key.layer(layer::FILE), key.layer(layer::DEFAULT)) {
                     (Some(file), Some(default)) if !is_same(file, default) => Some(default),

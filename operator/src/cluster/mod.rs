@@ -1,8 +1,8 @@
 //! The reconciler of Clusters: the objects that brokers need, one careful step at a time.
 //!
-//! `observe` gathers what is there, `validate` makes of a spec what shall be, `config` and `plan` decide, `build` makes
-//! objects, `apply` and `volumes` write them, `status` tells; `turn` holds them together. All but `apply`, `volumes`,
-//! `broker` and `turn` are pure.
+//! `observe` gathers what is there, `validate` makes of a spec what shall be, `config` and `plan` decide,
+//! `build` makes objects, `apply` and `volumes` write them, `status` tells; `turn` holds them together. All
+//! but `apply`, `volumes`, `broker` and `turn` are pure.
 //!
 //! A Cluster has no finalizer: its objects go by their owner references, with an operator or without.
 

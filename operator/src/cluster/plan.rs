@@ -33,7 +33,8 @@ pub(super) struct Seen {
     pub(super) now: Timestamp,
     /// How many brokers there shall be.
     pub(super) replicas: i32,
-    /// The revision that pods shall have; `None` until the StatefulSet's controller has seen the newest template.
+    /// The revision that pods shall have; `None` until the StatefulSet's controller has seen the newest
+    /// template.
     pub(super) revision: Option<String>,
     /// In the order of their ordinals.
     pub(super) pods: Vec<BrokerPod>,
@@ -54,7 +55,8 @@ pub(super) enum Step {
     Done,
     /// Nothing yet; what is waited for.
     Wait(String),
-    /// Nothing until somebody asks for it: pods are out of date and changes wait for a request, or may not happen.
+    /// Nothing until somebody asks for it: pods are out of date and changes wait for a request, or may not
+    /// happen.
     Held(String),
     /// Nothing helps but a person; which broker, and why.
     Stuck(i32, String),
@@ -104,8 +106,8 @@ pub(super) fn plan(seen: &Seen) -> Step {
     if seen.revision.is_none() {
         return Step::Wait("the StatefulSet's controller has not seen the newest template".to_owned());
     }
-    // A pod that cannot start and has the old template is down already: no care for it, or the mended template could
-    // never roll out. The StatefulSet itself would wait for it for ever.
+    // A pod that cannot start and has the old template is down already: no care for it, or the mended
+    // template could never roll out. The StatefulSet itself would wait for it for ever.
     let dead = |pod: &&BrokerPod| {
         !pod.ready && !pod.ending && (pod.stuck.is_some() || seen.waited(pod)) && seen.stale(pod).is_some()
     };
@@ -140,8 +142,8 @@ pub(super) fn plan(seen: &Seen) -> Step {
         Some(pod) => (pod, "a restart was asked for"),
         None if seen.on_request => {
             return Step::Held(
-                "brokers run an older revision, and spec.rollout.strategy is OnRequest: annotate the Cluster with \
-                 gregor.dev/restart-requested-at"
+                "brokers run an older revision, and spec.rollout.strategy is OnRequest: annotate the Cluster \
+                 with gregor.dev/restart-requested-at"
                     .to_owned(),
             );
         }
@@ -149,7 +151,8 @@ pub(super) fn plan(seen: &Seen) -> Step {
     };
     if seen.replicas == 1 && !seen.may_be_away {
         return Step::Held(
-            "a restart of the only broker interrupts service, and spec.rollout.allowSingleReplicaDowntime is false"
+            "a restart of the only broker interrupts service, and spec.rollout.allowSingleReplicaDowntime is \
+             false"
                 .to_owned(),
         );
     }

@@ -41,7 +41,8 @@ const OWNED: [&str; 6] = [
 const SOON: Duration = Duration::from_secs(5);
 /// How soon it is looked again while a person has to act.
 const LATER: Duration = Duration::from_secs(30);
-/// How often a Cluster is looked at that is as it shall be: what somebody changed on a broker is then put right.
+/// How often a Cluster is looked at that is as it shall be: what somebody changed on a broker is then put
+/// right.
 const RESYNC: Duration = Duration::from_secs(120);
 /// How soon an object of a former Cluster is looked for again.
 const LEFTOVER: Duration = Duration::from_secs(1);
@@ -69,8 +70,8 @@ impl Turns {
     pub(super) async fn take(&self, cluster: &Cluster) -> Result<Action, Error> {
         let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
         if cluster.meta().deletion_timestamp.is_some() {
-            // Its objects go by their owner references, claims among them where the spec said so. No finalizer: a
-            // namespace must be able to end without an operator.
+            // Its objects go by their owner references, claims among them where the spec said so. No
+            // finalizer: a namespace must be able to end without an operator.
             self.written.forget(&namespace, &name);
             return Ok(Action::await_change());
         }
@@ -132,6 +133,8 @@ impl Turns {
             match self.make(cluster, &mut observed, desired, &configured, &mut notes).await {
                 Ok(()) => {}
                 Err(Error::Leftover(_)) => return Ok(Action::requeue(LEFTOVER)),
+                // The Cluster goes with it.
+                Err(error) if error.is_ending() => return Ok(Action::requeue(LATER)),
                 Err(Error::Foreign(what)) => {
                     refusal = Some(Refusal { reason: CONFLICT, message: Error::Foreign(what).to_string() });
                 }
@@ -434,7 +437,8 @@ fn live_port(cluster: &Cluster, pod: &Pod) -> Option<i32> {
     container_port(pod).or_else(|| cluster.spec.listeners.first().map(|listener| listener.port))
 }
 
-/// The revision that pods shall have, once the StatefulSet's controller has seen the template that was written.
+/// The revision that pods shall have, once the StatefulSet's controller has seen the template that was
+/// written.
 fn revision(observed: &Observed) -> Option<String> {
     let stateful_set = observed.stateful_set.as_ref()?;
     let status = stateful_set.status.as_ref()?;

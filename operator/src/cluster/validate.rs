@@ -1,7 +1,7 @@
 //! From a Cluster's spec to what shall be: raw specs stop here.
 //!
-//! What the definition's rules refuse never comes this far. What this version cannot do is refused here with the
-//! field's name; a Cluster whose number of brokers alone is refused goes on with the brokers that it has.
+//! What the definition's rules refuse never comes this far. What this version cannot do is refused here with
+//! the field's name; a Cluster whose number of brokers alone is refused goes on with the brokers that it has.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -122,7 +122,8 @@ fn version(cluster: &Cluster) -> Result<(), Refusal> {
         Some(version) if version != OPERATOR_VERSION => Err(Refusal {
             reason: UNSUPPORTED_VERSION,
             message: format!(
-                "spec.version: this operator runs version {OPERATOR_VERSION} and not {version}; spec.image names another build"
+                "spec.version: this operator runs version {OPERATOR_VERSION} and not {version}; spec.image names \
+                 another build"
             ),
         }),
         _ => Ok(()),
@@ -190,7 +191,8 @@ fn listeners(listeners: &[Listener]) -> Result<(), Refusal> {
         }
         if listener.per_broker.is_some() {
             return Err(unsupported(format!(
-                "spec.listeners[{name}].perBroker: it is for listeners that are reached from outside, which come in a later version"
+                "spec.listeners[{name}].perBroker: it is for listeners that are reached from outside, which \
+                 come in a later version"
             )));
         }
         if listener.authentication != Authentication::None {

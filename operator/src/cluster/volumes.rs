@@ -1,7 +1,7 @@
 //! Brokers' claims: they grow with the spec, and go with the Cluster where the spec says so.
 //!
-//! A StatefulSet's claim template cannot change. Each claim is therefore asked to grow by itself, and one that the
-//! StatefulSet makes later from the old template is too.
+//! A StatefulSet's claim template cannot change. Each claim is therefore asked to grow by itself, and one
+//! that the StatefulSet makes later from the old template is too.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -33,7 +33,8 @@ pub(super) async fn ensure(
         let has_owner = claim.owner_references().iter().any(|one| one.uid == owner.uid);
         let grows = is_smaller(requested(claim), Some(asked));
         if has_owner != wants_owner || grows {
-            // A size that was asked for once is asked for always: taken back, it would be a claim that shrinks.
+            // A size that was asked for once is asked for always: taken back, it would be a claim that
+            // shrinks.
             let bigger = grows || is_smaller(observed.claim_size().as_ref(), Some(asked));
             let size = bigger.then_some(asked);
             match crate::apply::apply_claim(context, claim, wants_owner.then_some(&owner), size).await {
@@ -53,7 +54,8 @@ pub(super) async fn ensure(
     Ok(volumes)
 }
 
-/// The Cluster as the owner of a claim: not its controller, which a StatefulSet's controller would take amiss.
+/// The Cluster as the owner of a claim: not its controller, which a StatefulSet's controller would take
+/// amiss.
 fn owner(cluster: &Cluster) -> OwnerReference {
     let owner = cluster.owner_ref(&()).unwrap_or_default();
     OwnerReference { controller: None, block_owner_deletion: None, ..owner }

@@ -24,7 +24,8 @@ pub(super) const PROPERTIES: &str = "server.properties";
 
 /// Annotations of objects that the operator makes, by which it knows later what it did.
 pub(super) mod annotation {
-    /// On the pod template: another value is another pod. Also on the ConfigMap, beside the file it was made of.
+    /// On the pod template: another value is another pod. Also on the ConfigMap, beside the file it was made
+    /// of.
     pub(crate) const CONFIG_HASH: &str = "gregor.dev/config-hash";
     /// On the StatefulSet: what the image follows from.
     pub(crate) const IMAGE_OF: &str = "gregor.dev/image-of";
@@ -38,8 +39,9 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// The image that brokers shall run. One that follows from the version stays while the version does, whatever
-    /// image the operator has: its upgrade alone restarts no broker. Only an image that could not be had goes.
+    /// The image that brokers shall run. One that follows from the version stays while the version does,
+    /// whatever image the operator has: its upgrade alone restarts no broker. Only an image that could not be
+    /// had goes.
     pub(super) fn of(desired: &Desired, operators: &str, live: Option<&StatefulSet>, broken: bool) -> Self {
         if let Some(name) = &desired.image {
             return Self { name: name.clone(), origin: "spec.image".to_owned() };
@@ -65,7 +67,8 @@ pub(super) struct Parts {
     pub(super) config_text: String,
     /// Another value is another pod.
     pub(super) config_hash: String,
-    /// The size in the StatefulSet's claim template, where that is not the desired one: templates cannot change.
+    /// The size in the StatefulSet's claim template, where that is not the desired one: templates cannot
+    /// change.
     pub(super) claim_size: Option<Quantity>,
 }
 
@@ -153,8 +156,8 @@ fn config_map(desired: &Desired, parts: &Parts) -> ConfigMap {
     }
 }
 
-/// How many brokers an eviction may take at a time. The only one is not taken where the Cluster forbids it; one
-/// that is broken may always be.
+/// How many brokers an eviction may take at a time. The only one is not taken where the Cluster forbids it;
+/// one that is broken may always be.
 fn budget(desired: &Desired, parts: &Parts) -> PodDisruptionBudget {
     let may_be_away = i32::from(desired.replicas > 1 || desired.allow_single_replica_downtime);
     PodDisruptionBudget {
@@ -195,8 +198,8 @@ pub(super) fn pod_monitor(desired: &Desired, parts: &Parts) -> DynamicObject {
     object
 }
 
-/// A short digest that is the same in every version of the operator (FNV-1a, 64 bits): for noticing change, never
-/// for trust.
+/// A short digest that is the same in every version of the operator (FNV-1a, 64 bits): for noticing change,
+/// never for trust.
 pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for part in parts {

@@ -1,5 +1,5 @@
-//! Golden children: operator/testdata/children/NAME.yaml holds a Cluster and, after it, all that is made of it.
-//! `UPDATE=1 cargo test -p operator golden` writes them anew.
+//! Golden children: operator/testdata/children/NAME.yaml holds a Cluster and, after it, all that is made of
+//! it. `UPDATE=1 cargo test -p operator golden` writes them anew.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,10 +1,14 @@
 //! The status of a Cluster: what was seen and what is done, in Kubernetes' conventions.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
+use operator_api::annotation::REPLACE_BROKER;
 use operator_api::cluster::{
     BrokerState, BrokerStatus, ControllersStatus, LastHandled, ListenerStatus, Operation,
 };
@@ -127,12 +131,16 @@ pub(super) fn status(found: &Findings<'_>) -> ClusterStatus {
             None => old.listeners,
         },
         operation: operation(found, old.operation.as_ref()),
-        last_handled: last_handled(old.last_handled, &found.handled),
+        last_handled: last_handled(
+            old.last_handled,
+            &found.handled,
+            found.cluster.annotations().contains_key(REPLACE_BROKER),
+        ),
     }
 }
 
-/// The id that the cluster has for good: the first that a broker told, until somebody says that its volume was
-/// replaced.
+/// The id that the cluster has for good: the first that a broker told, until somebody says that its volume
+/// was replaced.
 fn identity(found: &Findings<'_>, old: &ClusterStatus) -> Option<String> {
     match (&old.cluster_id, found.voice) {
         (None, Voice::Said(view)) => Some(view.cluster_id.clone()),
@@ -147,19 +155,21 @@ fn identity(found: &Findings<'_>, old: &ClusterStatus) -> Option<String> {
 fn replaced(found: &Findings<'_>, old: &ClusterStatus) -> Option<String> {
     match (identity(found, old), found.voice) {
         (Some(id), Voice::Said(view)) if id != view.cluster_id => Some(format!(
-            "broker 0 has an empty volume or another cluster's: it tells the cluster id {} and the cluster's is {id}; bring \
-             the volume back, or annotate the Cluster with gregor.dev/replace-broker=0 to go on without the data",
+            "broker 0 has an empty volume or another cluster's: it tells the cluster id {} and the cluster's is \
+             {id}; bring the volume back, or annotate the Cluster with gregor.dev/replace-broker=0 to go on \
+             without the data",
             view.cluster_id
         )),
         _ => None,
     }
 }
 
-fn last_handled(old: Option<LastHandled>, new: &LastHandled) -> Option<LastHandled> {
+fn last_handled(old: Option<LastHandled>, new: &LastHandled, replacing: bool) -> Option<LastHandled> {
     let old = old.unwrap_or_default();
     let handled = LastHandled {
         restart_requested_at: new.restart_requested_at.clone().or(old.restart_requested_at),
-        replace_broker: new.replace_broker.clone().or(old.replace_broker),
+        // The same broker may be replaced again, once the annotation was taken away.
+        replace_broker: new.replace_broker.clone().or(old.replace_broker.filter(|_| replacing)),
         rebalance_requested_at: new.rebalance_requested_at.clone().or(old.rebalance_requested_at),
         move_controller: new.move_controller.clone().or(old.move_controller),
         elect_leaders: new.elect_leaders.clone().or(old.elect_leaders),
@@ -312,8 +322,8 @@ fn pod_name<'a>(found: &'a Findings<'_>, ordinal: i32) -> &'a str {
         .map_or("", |(pod, _)| pod.name.as_str())
 }
 
-/// Annotations of requests that mean nothing to a cluster of one broker, with their values and why, unless that was
-/// said already.
+/// Annotations of requests that mean nothing to a cluster of one broker, with their values and why, unless
+/// that was said already.
 pub(super) fn idle_requests(cluster: &Cluster) -> (LastHandled, Vec<String>) {
     use operator_api::annotation::{ELECT_LEADERS, MOVE_CONTROLLER, REBALANCE_REQUESTED_AT};
     let annotations: &BTreeMap<String, String> = cluster.annotations();
