@@ -1,6 +1,7 @@
 //! Tests of the log on a virtual disk: append, read, roll, retention, look-ups by time.
 
 mod damage;
+mod failures;
 mod producers;
 mod recovery;
 
