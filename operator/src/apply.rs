@@ -185,9 +185,10 @@ pub(crate) async fn pod_monitor(
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         api.patch(name, &parameters, &Patch::Apply(object)).await.map(|_| true)
     } else {
-        match api.get_opt(name).await? {
-            None => return Ok(true),
-            Some(there) => {
+        match api.get_opt(name).await {
+            Ok(None) => return Ok(true),
+            Err(error) => Err(error),
+            Ok(Some(there)) => {
                 context.metrics.writes.with_label_values(&[kind.kind.as_str()]).inc();
                 let preconditions = Preconditions { uid: there.metadata.uid, resource_version: None };
                 let parameters =
@@ -197,7 +198,8 @@ pub(crate) async fn pod_monitor(
         }
     };
     match answer {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        // A kind that is not installed is answered by a page and not by a status that has a reason.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         other => other,
     }
 }

@@ -272,8 +272,9 @@ fn summary(found: &Findings<'_>, old: &ClusterStatus, serving: bool, conditions:
     if let Some(message) = replaced(found, old) {
         return stalled(reason::VOLUME_REPLACED, &message);
     }
+    // It serves as before, and the size cannot be taken back: Ready is not about it.
     if let Volumes::Refused(why) = found.volumes {
-        return stalled("VolumeResizeUnsupported", why);
+        conditions.abnormal(STALLED, "VolumeResizeUnsupported", why.as_str());
     }
     let rolling = old.operation.is_some() || matches!(found.plan, Some((_, Step::Restart { .. })));
     let word = if rolling { reason::RESTARTING } else { reason::STARTING };

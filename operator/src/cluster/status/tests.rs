@@ -41,6 +41,7 @@ struct Situation {
     refusal: Option<Refusal>,
     handled: LastHandled,
     paused: bool,
+    volumes: Volumes,
 }
 
 impl Situation {
@@ -52,6 +53,7 @@ impl Situation {
             refusal: None,
             handled: LastHandled::default(),
             paused: false,
+            volumes: Volumes::AsAsked,
         }
     }
 
@@ -79,7 +81,7 @@ impl Situation {
             refusal: self.refusal.as_ref(),
             voice: &self.voice,
             plan: (!self.paused).then_some((&seen, &step)),
-            volumes: &Volumes::AsAsked,
+            volumes: &self.volumes,
             paused: self.paused,
             notes: &[],
             handled: self.handled.clone(),
@@ -118,6 +120,8 @@ fn situations_have_their_words() {
         (Situation { voice: Voice::Silent("no answer".into()), ..well() }, "Unknown BrokerUnreachable", None),
         (Situation { refusal: Some(refusal), ..well() }, "False Unsupported", Some(STALLED)),
         (Situation { paused: true, ..well() }, "True Paused", None),
+        (Situation { volumes: Volumes::Growing("it grows".into()), ..well() }, "True Reconciled", None),
+        (Situation { volumes: Volumes::Refused("no".into()), ..well() }, "True Reconciled", Some(STALLED)),
         (Situation { paused: true, pods: vec![], voice: Voice::None, ..well() }, "False Paused", None),
     ] {
         assert_eq!(situation.summary(), (ready.to_owned(), besides));
