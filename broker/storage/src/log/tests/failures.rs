@@ -5,9 +5,23 @@ use std::path::Path;
 use super::*;
 use crate::disk::{Keep, Unsynced};
 
-/// No entry of an index but those that a roll, a checkpoint or a close adds.
+/// Few index entries: the third batch of [`rolled`] gets none.
 fn sparse() -> LogConfig {
-    LogConfig { segment_bytes: 4096, index_interval_bytes: 1 << 20, ..LogConfig::default() }
+    LogConfig { segment_bytes: 4096, index_interval_bytes: 1_000, ..LogConfig::default() }
+}
+
+/// Appends two batches and checkpoints them, then one with a greater time, then one that begins a segment; `between`
+/// runs before the last.
+fn rolled(disk: &VirtualDisk, between: impl FnOnce(&mut Log)) -> Log {
+    let mut log = create(disk, sparse());
+    append(&mut log, 0, batch(1, 1_500, 10)).unwrap();
+    append(&mut log, 0, batch(1, 100, 20)).unwrap();
+    sync(&mut log, Depth::Checkpoint).unwrap();
+    append(&mut log, 0, batch(1, 1_000, 90)).unwrap();
+    between(&mut log);
+    append(&mut log, 0, batch(1, 1_500, 30)).unwrap();
+    assert_eq!(log.segment_count(), 2);
+    log
 }
 
 fn open_at(
@@ -37,47 +51,34 @@ fn at_time(log: &Log, time: i64) -> Option<i64> {
 }
 
 #[test]
-fn recovery_writes_the_indexes_of_every_segment_behind_its_beginning() {
+fn recovery_writes_the_indexes_of_every_segment_that_it_checks() {
     let disk = VirtualDisk::new();
-    let mut log = create(&disk, sparse());
-    for time in [10, 90, 20, 30, 40, 50] {
-        append(&mut log, 0, batch(1, 1_500, time)).unwrap();
-    }
-    assert_eq!(log.segment_count(), 3);
+    let log = rolled(&disk, |_| ());
+    let recovery_point = log.recovery_point();
+    assert_eq!(recovery_point, Offset(2));
     drop(log);
     disk.kill();
-    // Nothing of the indexes is there, and recovery begins at the log's beginning.
-    for entry in disk.list(Path::new(FOLDER)).unwrap() {
-        if entry.name.ends_with("index") {
-            disk.remove_file(&Path::new(FOLDER).join(&entry.name)).unwrap();
-        }
-    }
-    let (mut log, _) = open_at(&disk, sparse(), Offset(0)).unwrap();
-    assert_eq!(at_time(&log, 60), Some(1));
+    let (mut log, _) = open_at(&disk, sparse(), recovery_point).unwrap();
+    assert_eq!(at_time(&log, 60), Some(2));
     sync(&mut log, Depth::Checkpoint).unwrap();
     let recovery_point = log.recovery_point();
+    assert_eq!(recovery_point, Offset(4));
     drop(log);
     lose_all(&disk);
     let (log, _) = open_at(&disk, sparse(), recovery_point).unwrap();
-    assert_eq!(at_time(&log, 60), Some(1), "the segment is believed to be as old as it is");
+    assert_eq!(at_time(&log, 60), Some(2), "the segment is taken for as old as it is");
 }
 
 #[test]
 fn a_roll_right_behind_a_checkpoint_loses_no_time() {
     let disk = VirtualDisk::new();
-    let mut log = create(&disk, sparse());
-    for time in [10, 90] {
-        append(&mut log, 0, batch(1, 1_500, time)).unwrap();
-    }
-    sync(&mut log, Depth::Checkpoint).unwrap();
-    append(&mut log, 0, batch(1, 1_500, 20)).unwrap();
-    assert_eq!(log.segment_count(), 2);
+    let mut log = rolled(&disk, |log| sync(log, Depth::Checkpoint).unwrap());
     sync(&mut log, Depth::Checkpoint).unwrap();
     let recovery_point = log.recovery_point();
     drop(log);
     lose_all(&disk);
     let (log, _) = open_at(&disk, sparse(), recovery_point).unwrap();
-    assert_eq!(at_time(&log, 60), Some(1));
+    assert_eq!(at_time(&log, 60), Some(2));
 }
 
 #[test]
