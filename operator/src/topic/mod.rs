@@ -22,6 +22,7 @@ use operator_api::{Cluster, Topic, annotation, condition, reason};
 
 use crate::backoff;
 use crate::context::Context;
+use crate::watch::Complete;
 use brokers::Brokers;
 use status::Verdict;
 
@@ -37,6 +38,8 @@ const CONCURRENCY: u16 = 16;
 struct Topics {
     context: Arc<Context>,
     clusters: Store<Cluster>,
+    /// The store of Clusters has all that there are.
+    all_clusters: Complete,
     topics: Store<Topic>,
     brokers: Brokers,
 }
@@ -55,7 +58,7 @@ pub(crate) async fn run(context: Arc<Context>) {
     let everything = watcher::Config::default;
     let (topics, touched) =
         crate::watch::watch(context.scope.api(&context.kube), everything(), "Topic", health, metrics);
-    let (clusters, cluster_touched) = crate::watch::watch(
+    let (clusters, all_clusters, cluster_touched) = crate::watch::begin(
         context.scope.api(&context.kube),
         everything(),
         "Cluster of Topics",
@@ -65,6 +68,7 @@ pub(crate) async fn run(context: Arc<Context>) {
     let state = Arc::new(Topics {
         context: Arc::clone(&context),
         clusters,
+        all_clusters,
         topics: topics.clone(),
         brokers: Brokers::default(),
     });
@@ -112,6 +116,10 @@ fn failed(topic: Arc<Topic>, error: &Error, state: Arc<Topics>) -> Action {
 
 /// One turn: look, decide, do, tell.
 async fn turn(topic: &Topic, state: &Topics) -> Result<Action, Error> {
+    // A Cluster that was not heard of yet is not one that is gone, with which a Topic's data would be let go.
+    if !state.all_clusters.wait().await {
+        return Ok(Action::await_change());
+    }
     if topic.metadata.deletion_timestamp.is_some() {
         return finalize::finalize(topic, state).await;
     }
