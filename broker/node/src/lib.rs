@@ -21,6 +21,7 @@ mod produce_round;
 mod producer_ids;
 mod random;
 mod recovery;
+mod refused;
 mod room;
 mod session;
 mod settle;

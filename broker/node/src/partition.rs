@@ -20,6 +20,7 @@ use storage::{AppendOutcome, Log, ReadPlan};
 use crate::effects::{Effects, Now, Ticket, TicketKind};
 use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::recovery::RecoveryQueue;
+use crate::refused::Refused;
 
 /// A partition that this broker replicates.
 pub struct Partition {
@@ -55,6 +56,8 @@ pub(crate) struct State {
     /// `None` while the log is recovered, and after its directory failed.
     pub(crate) log: Option<Log>,
     pub(crate) settings: Arc<TopicSettings>,
+    /// What idempotent producers have to send again before what comes behind it.
+    refused: Refused,
     /// Fetches that wait for records; each is run again at the next change and registers anew if it still waits.
     fetches: Vec<Arc<ParkedFetch>>,
     /// Produces that wait for an offset to be acknowledged, in the order of the offsets.
@@ -114,6 +117,7 @@ impl Partition {
                 local,
                 log: None,
                 settings,
+                refused: Refused::default(),
                 fetches: Vec::new(),
                 produces: VecDeque::new(),
             }),
@@ -193,12 +197,19 @@ impl Partition {
     ) -> Result<(), ErrorCode> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let Some(log) = state.log.as_mut() else {
-            drop(guard);
-            self.ask_for_recovery();
-            return Err(ErrorCode::NotLeaderOrFollower);
+        let epoch = match state.admit(now, acks_all, batches) {
+            Ok(epoch) => epoch,
+            Err(code) => {
+                state.refused.note(now.monotonic, batches.iter().map(|batch| &batch.header));
+                let is_closed = state.log.is_none();
+                drop(guard);
+                if is_closed {
+                    self.ask_for_recovery();
+                }
+                return Err(code);
+            }
         };
-        let epoch = state.replica.check_append(acks_all)?;
+        let log = state.log.as_mut().ok_or(ErrorCode::NotLeaderOrFollower)?;
         let mut raw = Vec::with_capacity(batches.len());
         effects.failures.extend(log.append_as_leader(now.wall, epoch, batches, &mut raw).err());
         let log_end_offset = log.log_end_offset();
@@ -208,6 +219,11 @@ impl Partition {
         let synced_first = state.settings.rules.counts_synced;
         for (outcome, batch) in raw.into_iter().zip(batches.iter()) {
             let waits_for = match outcome {
+                // The disk refused it, and its producer sends it again.
+                AppendOutcome::Rejected(ErrorCode::KafkaStorageError) => {
+                    state.refused.note(now.monotonic, std::iter::once(&batch.header));
+                    None
+                }
                 // What was written before may still wait, and is acknowledged no earlier for being sent again.
                 AppendOutcome::Appended { base_offset } | AppendOutcome::Duplicate { base_offset, .. }
                     if acks_all || synced_first =>
@@ -296,6 +312,20 @@ impl Partition {
 }
 
 impl State {
+    /// The epoch under which these batches may be appended.
+    fn admit(
+        &mut self,
+        now: Now,
+        acks_all: bool,
+        batches: &[CheckedBatch<'_>],
+    ) -> Result<LeaderEpoch, ErrorCode> {
+        let log = self.log.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let epoch = self.replica.check_append(acks_all)?;
+        let headers = batches.iter().map(|batch| &batch.header);
+        let in_order = self.refused.admit(now.monotonic, headers, |producer| log.knows_producer(producer));
+        if in_order { Ok(epoch) } else { Err(ErrorCode::NotLeaderOrFollower) }
+    }
+
     /// The log. While it is recovered, and after it is gone, the client looks for the leader again.
     pub(crate) fn log(&self) -> Result<&Log, ErrorCode> {
         self.log.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)

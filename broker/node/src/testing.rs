@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::header::{ResponseHeader, request_frame};
-use protocol::id::{CorrelationId, Monotonic, PartitionIndex, Timestamp};
+use protocol::id::{CorrelationId, Monotonic, PartitionIndex, ProducerEpoch, ProducerId, Timestamp};
 use protocol::message::ProduceRequest;
 use protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
 use protocol::message::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
@@ -177,10 +177,29 @@ impl Bench {
     /// one by then.
     pub(crate) fn produce_one(
         &mut self,
-        (topic, partition): (&str, i32),
+        place: (&str, i32),
         wanted: impl Fn(&Job) -> bool,
     ) -> Option<PartitionProduceResponse> {
-        let mut builder = BatchBuilder::new();
+        self.produce_with(place, BatchBuilder::new(), wanted)
+    }
+
+    /// As [`produce_one`](Self::produce_one), for an idempotent producer.
+    pub(crate) fn produce_idempotent(
+        &mut self,
+        place: (&str, i32),
+        sequence: i32,
+        wanted: impl Fn(&Job) -> bool,
+    ) -> Option<PartitionProduceResponse> {
+        let builder = BatchBuilder::new().producer(ProducerId(77), ProducerEpoch(0), sequence);
+        self.produce_with(place, builder, wanted)
+    }
+
+    fn produce_with(
+        &mut self,
+        (topic, partition): (&str, i32),
+        mut builder: BatchBuilder,
+        wanted: impl Fn(&Job) -> bool,
+    ) -> Option<PartitionProduceResponse> {
         builder.push(clock(self.now).wall, None, Some(b"value"), &[]);
         let records = Some(builder.build().expect("a batch").into());
         let data = PartitionProduceData { index: PartitionIndex(partition), records };

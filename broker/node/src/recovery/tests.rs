@@ -169,3 +169,19 @@ fn a_topic_may_be_replaced_while_its_log_is_recovered() {
     assert!(bench.node.is_ready());
     assert_eq!(bench.notices, [""; 0]);
 }
+
+/// Sends a batch of an idempotent producer that the log does not know, and does no recovery.
+fn send(bench: &mut Bench, sequence: i32) -> ErrorCode {
+    bench.produce_idempotent(("t", 0), sequence, no_recovery).unwrap().error_code
+}
+
+#[test]
+fn a_producers_second_batch_does_not_overtake_its_first() {
+    let mut bench = killed(1);
+    assert_eq!(send(&mut bench, 0), ErrorCode::NotLeaderOrFollower, "the log is recovered");
+    bench.run_jobs();
+    assert_eq!(send(&mut bench, 1), ErrorCode::NotLeaderOrFollower, "the first one was refused");
+    for sequence in 0..3 {
+        assert_eq!(send(&mut bench, sequence), ErrorCode::None);
+    }
+}

@@ -40,7 +40,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::id::{LeaderEpoch, Offset, Timestamp, TopicId};
+use protocol::id::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicId};
 
 use crate::config::LogConfig;
 use crate::epochs::Epochs;
@@ -279,6 +279,12 @@ impl Log {
     pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
         let changed = self.epochs.assign(epoch, self.log_end_offset());
         self.epochs_changes.note(changed);
+    }
+
+    /// Whether the log remembers an idempotent producer, so that it can tell a gap in its sequences.
+    #[must_use]
+    pub fn knows_producer(&self, id: ProducerId) -> bool {
+        self.producers.knows(id)
     }
 
     /// Idempotent producers that the log remembers.

@@ -261,6 +261,10 @@ impl Producers {
         self.table.iter().map(|(id, producer)| (*id, producer))
     }
 
+    pub(crate) fn knows(&self, id: ProducerId) -> bool {
+        self.table.contains_key(&id)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
