@@ -90,6 +90,8 @@ pub(crate) fn addresses(pods: &Store<Pod>, cluster: &Cluster) -> Vec<String> {
         .filter(|pod| {
             pod.namespace() == cluster.namespace() && pod.labels().get(CLUSTER_LABEL) == Some(&name)
         })
+        // One that ends may be gone before it is connected to, and nobody would answer for seconds.
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
         .filter_map(|pod| {
             let address = pod_address(pod, listener.port)?;
             Some((!is_ready(pod), pod.name_any(), address))
