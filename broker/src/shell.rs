@@ -83,7 +83,7 @@ impl Shell {
             sync: Pool::start("sync", 1, health, done.clone())?,
             metadata: Pool::start("metadata-sync", 1, health, done.clone())?,
             recovery: Pool::start("recovery", recovery_threads, health, done.clone())?,
-            work: Pool::start("work", background_threads, health, done)?,
+            work: Pool::start_background("work", background_threads, health, done)?,
         };
         // Nobody else has the shell yet.
         let _ = shell.pools.set(pools);

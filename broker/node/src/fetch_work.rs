@@ -106,6 +106,8 @@ impl Fetched {
 #[derive(Debug)]
 pub struct WarmUp {
     plans: Vec<ReadPlan>,
+    /// What readers of cold records will ask for next: begun, and not waited for.
+    ahead: Vec<FileRange>,
     /// Its place among those that wait for a thread or read.
     _seat: Seat,
     /// Of its connection, when nobody waits for it.
@@ -116,7 +118,9 @@ impl WarmUp {
     /// Reads; for as long as the disk takes. Whether the device refused to give some of it.
     pub(crate) fn run(self) -> bool {
         let failures = self.plans.iter().filter_map(|plan| plan.warm().err());
-        failures.filter(is_of_device).count() > 0
+        let refused = failures.filter(is_of_device).count() > 0;
+        self.ahead.iter().for_each(FileRange::read_ahead);
+        refused
     }
 }
 
@@ -137,6 +141,8 @@ struct Pass {
     cold: Vec<ReadPlan>,
     /// The disk failed to bring in what was cold.
     unreadable: bool,
+    /// What readers of cold records will ask for next.
+    ahead: Vec<FileRange>,
     /// Damage that was met for the first time.
     notices: Vec<String>,
 }
@@ -188,6 +194,7 @@ impl ParkedFetch {
         if !done {
             return None;
         }
+        self.read_ahead(node, pass.ahead, effects);
         let context = state.context.take()?;
         let registered = state.registered;
         if state.seat.take().is_some() {
@@ -232,7 +239,7 @@ impl ParkedFetch {
             // that its client does not ask over and over.
             return bytes > 0 || last || !self.sit_down(node, state);
         };
-        let job = Job::Warm(WarmUp { plans, _seat: seat, _later: later });
+        let job = Job::Warm(WarmUp { plans, ahead: Vec::new(), _seat: seat, _later: later });
         if bytes == 0 {
             state.warming = true;
             effects.jobs.push((Ticket(TicketKind::Warmed(Arc::clone(self))), job));
@@ -242,6 +249,17 @@ impl ParkedFetch {
         // registered with its partitions, so that nobody else would run it again.
         effects.jobs.push((Ticket(TicketKind::Nobody), job));
         true
+    }
+
+    /// Has read in what the next Fetch will ask for, unless enough is being read in already.
+    fn read_ahead(&self, node: &Node, ahead: Vec<FileRange>, effects: &mut Effects) {
+        if ahead.is_empty() {
+            return;
+        }
+        let Some(later) = self.session.warming().take(1) else { return };
+        let Some(seat) = node.warming().take(node.config().warm_jobs_max) else { return };
+        let job = Job::Warm(WarmUp { plans: Vec::new(), ahead, _seat: seat, _later: Some(later) });
+        effects.jobs.push((Ticket(TicketKind::Nobody), job));
     }
 
     /// The cold ranges were read in, or the disk failed some: what is still cold then is answered with an error, and
@@ -293,7 +311,7 @@ impl ParkedFetch {
         };
         let mut ran = plan.run(Wait::Never);
         // Compaction may have left nothing of whole segments.
-        while let Ok(FetchedRange { range: None, skip_to: Some(next) }) = &ran {
+        while let Ok(FetchedRange { range: None, skip_to: Some(next), .. }) = &ran {
             match self.plan(wanted, *next, partition, left, register) {
                 Ok((_, Some(further))) => plan = further,
                 Ok((_, None)) | Err(_) => return fetched,
@@ -303,7 +321,8 @@ impl ParkedFetch {
         match ran {
             // The first partition with records may exceed every limit by its first batch, so that a consumer always
             // gets on (KIP-74); later ones keep within what is left.
-            Ok(FetchedRange { range, .. }) => {
+            Ok(FetchedRange { range, ahead, .. }) => {
+                pass.ahead.extend(ahead);
                 fetched.records = range.filter(|range| pass.bytes == 0 || range.len <= left);
                 // No wait brings more of this range: what it lacks is there already.
                 pass.urgent |= fetched.records.is_some() && plan.is_followed();

@@ -5,6 +5,8 @@
 //! full disk would be a SIGBUS, a cold page a stall nobody can see) and asynchronous calls.
 
 mod real_disk;
+#[cfg(test)]
+mod tests;
 mod virtual_disk;
 
 pub use real_disk::RealDisk;
@@ -16,8 +18,13 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes read at once when a range is brought into the page cache.
-const WARM_CHUNK_BYTES: usize = 256 * 1024;
+/// Distance of the bytes that are waited for when a range is brought into the page cache: not above what the kernel
+/// reads from a device in one piece.
+const WARM_STRIDE_BYTES: u64 = 64 * 1024;
+/// How much is read ahead of who reads on: twice what was read, within these bounds. The device works on it while half of
+/// it is taken.
+const AHEAD_BYTES_MIN: u32 = 4 * 1024 * 1024;
+const AHEAD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 /// Distance of the bytes probed to tell whether a range is in the page cache. The kernel reads ahead and gives up
 /// neighbours together; a hole that is missed costs one read of the device, and each probe costs about 1 us.
 const PROBE_STRIDE_BYTES: u64 = 256 * 1024;
@@ -53,6 +60,11 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Reads up to `into.len()` bytes; 0 at the end of the file. With [`Wait::Never`] `WouldBlock` says that the
     /// bytes are not in memory.
     fn read_at(&self, into: &mut [u8], position: u64, wait: Wait) -> io::Result<usize>;
+    /// Begins to bring bytes into memory and does not wait for them. A hint: it may do nothing.
+    fn read_ahead(&self, position: u64, len: u64) -> io::Result<()> {
+        let _ = (position, len);
+        Ok(())
+    }
     /// Makes the file's bytes and length durable, not its name.
     fn sync_data(&self) -> io::Result<()>;
     /// The file's length in bytes.
@@ -138,19 +150,41 @@ impl FileRange {
         Ok(true)
     }
 
-    /// Reads the range into the page cache. Waits for the device: for a job thread.
+    /// Brings the range into the page cache, without a copy of it. Waits for the device: for a job thread.
     pub fn warm(&self) -> io::Result<()> {
-        let end = self.position + u64::from(self.len);
-        let mut chunk = vec![0; WARM_CHUNK_BYTES.min(self.len as usize)];
-        let mut at = self.position;
-        while at < end {
-            let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(chunk.len());
-            match self.file.read_at(&mut chunk[..want], at, Wait::Long)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => at += read as u64,
+        self.read_ahead();
+        // From the end: what lies before was asked for earlier and mostly needs no wait of its own.
+        let mut left = u64::from(self.len);
+        while left > 0 {
+            if self.file.read_at(&mut [0], self.position + left - 1, Wait::Long)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            left = left.saturating_sub(WARM_STRIDE_BYTES);
         }
         Ok(())
+    }
+
+    /// What follows this range, below `end`, when it seems not to be in memory: worth [reading
+    /// ahead](Self::read_ahead) for who reads on.
+    pub fn ahead(&self, end: u64) -> io::Result<Option<Self>> {
+        let position = self.position + u64::from(self.len);
+        let window = u64::from(self.len.saturating_mul(2).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX));
+        let left = end.saturating_sub(position);
+        if left == 0 {
+            return Ok(None);
+        }
+        match self.file.read_at(&mut [0], position + (window / 2).min(left - 1), Wait::Never) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let len = u32::try_from(window.min(left)).unwrap_or(AHEAD_BYTES_MAX);
+                Ok(Some(Self { file: Arc::clone(&self.file), position, len }))
+            }
+            probed => probed.map(|_| None),
+        }
+    }
+
+    /// Begins to bring the range into the page cache. What cannot be read is found out by who reads it.
+    pub fn read_ahead(&self) {
+        let _ = self.file.read_ahead(self.position, u64::from(self.len));
     }
 
     /// Copies the range into memory.

@@ -2,18 +2,22 @@
 
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev};
 
 use super::{Disk, Entry, File, OpenMode, Space, Wait};
 
 /// The most parts that one pwritev takes (`IOV_MAX`).
 const PARTS_MAX: usize = 1024;
+
+/// The kernel takes no more of one piece of advice than it reads ahead by itself, 128 KiB unless told otherwise.
+const ADVICE_BYTES_MAX: u64 = 128 * 1024;
 
 /// The disk of the machine, through its file systems.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,6 +119,16 @@ impl File for RealFile {
                 other => return other,
             }
         }
+    }
+
+    fn read_ahead(&self, position: u64, len: u64) -> io::Result<()> {
+        let end = position + len;
+        let mut at = position;
+        while let Some(piece) = NonZeroU64::new((end - at).min(ADVICE_BYTES_MAX)) {
+            fadvise(&self.0, at, Some(piece), Advice::WillNeed)?;
+            at += piece.get();
+        }
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {

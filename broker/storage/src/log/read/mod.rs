@@ -65,6 +65,9 @@ pub struct FetchedRange {
     pub range: Option<FileRange>,
     /// Compaction left no batch at or behind the asked offset in its segment: plan again from here.
     pub skip_to: Option<Offset>,
+    /// What follows the range in its segment and is not in memory: for a job thread to
+    /// [read ahead](FileRange::read_ahead), so that a reader that goes on finds it there.
+    pub ahead: Option<FileRange>,
 }
 
 impl Log {

@@ -40,7 +40,7 @@ impl ReadPlan {
         // Damage that is met makes the next try begin behind it, if the asked offset is there.
         for _ in 0..DAMAGE_TRIES {
             let Some(start) = self.find_start(segment, &*file, wait)? else {
-                return Ok(FetchedRange { range: None, skip_to: self.next_segment });
+                return Ok(FetchedRange { skip_to: self.next_segment, ..FetchedRange::default() });
             };
             let Some(end) = self.find_end(segment, &*file, start, wait)? else { continue };
             if end <= start {
@@ -57,10 +57,14 @@ impl ReadPlan {
                 continue;
             }
             let range = FileRange { file, position: u64::from(start), len: end - start };
-            if wait == Wait::Never && start < self.warm_from && !range.is_warm()? {
-                return Err(io::ErrorKind::WouldBlock.into());
+            let mut ahead = None;
+            if wait == Wait::Never && start < self.warm_from {
+                if !range.is_warm()? {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                ahead = range.ahead(u64::from(self.size.min(self.warm_from)))?;
             }
-            return Ok(FetchedRange { range: Some(range), skip_to: None });
+            return Ok(FetchedRange { range: Some(range), skip_to: None, ahead });
         }
         Err(self.damaged_at(segment, None))
     }
