@@ -23,7 +23,7 @@ SERIES = [
     "gregor_requests_total", "gregor_request_duration_seconds_count", "gregor_appended_records_total",
     "gregor_appended_bytes_total", "gregor_fetched_bytes_total", "gregor_connections", "gregor_log_syncs_total",
     "gregor_partition_log_end_offset", "gregor_partition_size_bytes",
-    'up{app="gregor-operator"}', 'up{app="gregor"}', "gregor_operator_reconciliations_total",
+    'up{app="gregor-operator"}', 'up{app="gregor"}', "gregor_operator_reconciles_total",
 ]
 
 
