@@ -123,7 +123,7 @@ class Session:
         resolv = self.cluster.path("resolv.conf")
         if not os.path.exists(resolv):
             with open(resolv, "w", encoding="utf-8") as file:
-                file.write(f"nameserver {NODE}\n")
+                file.write(f"nameserver {NODE}\nsearch cluster.local\noptions ndots:5\n")
         path = os.path.join(os.path.dirname(os.path.abspath(__file__)), script)
         shell = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
         return subprocess.Popen(
