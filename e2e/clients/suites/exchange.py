@@ -27,6 +27,7 @@ def run(report, broker, jvm):
         report.scenario(f"exchange: {writer} reads from a time on", suite.from_time, writer)
     report.scenario("exchange: java finds offsets by time", suite.java_times)
     report.scenario("exchange: librdkafka finds offsets by time", suite.librdkafka_times)
+    report.scenario("exchange: librdkafka lists all topics", suite.librdkafka_list)
     report.scenario("exchange: java at an offset out of range follows its reset policy", suite.java_reset)
     report.scenario("exchange: librdkafka at an offset out of range follows its reset policy", suite.librdkafka_reset)
     report.scenario("exchange: java starts in the middle of a compressed batch", suite.middle, "java")
@@ -151,6 +152,16 @@ class Exchange:
                 equal(client.offsets_for_times(asked, timeout=30)[0].offset, offset, f"offset for {time}")
         finally:
             client.close()
+
+    def librdkafka_list(self):
+        """librdkafka asks for all topics in a request with bytes behind its end, which Kafka overlooks."""
+        self.create("exchange-listed", 2)
+        client = librdkafka.consumer(self.address)
+        try:
+            topics = client.list_topics(timeout=30).topics
+        finally:
+            client.close()
+        equal(len(topics["exchange-listed"].partitions), 2, "partitions of a listed topic")
 
     def java_reset(self):
         self.create("exchange-reset-java", 1)
