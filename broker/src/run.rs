@@ -183,3 +183,33 @@ async fn stop_signal() -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt::{socket_recv_buffer_size, socket_send_buffer_size};
+
+    use super::*;
+
+    /// The buffers of a connection that was accepted under these settings: to send, to receive.
+    async fn buffers(settings: &[(&str, &str)]) -> (usize, usize) {
+        let listeners = [("listeners", "PLAINTEXT://127.0.0.1:0")];
+        let pairs =
+            listeners.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut config = Config::dev(&pairs.collect::<Vec<_>>()).unwrap();
+        let sockets = bind(&mut config).await.unwrap();
+        let _peer = tokio::net::TcpStream::connect(sockets[0].local_addr().unwrap()).await.unwrap();
+        let (stream, _) = sockets[0].accept().await.unwrap();
+        (socket_send_buffer_size(&stream).unwrap(), socket_recv_buffer_size(&stream).unwrap())
+    }
+
+    #[tokio::test]
+    async fn buffers_are_as_configured_and_else_the_kernels() {
+        let own = buffers(&[]).await;
+        let set = [("socket.send.buffer.bytes", "20000"), ("socket.receive.buffer.bytes", "30000")];
+        // The kernel keeps as much again for its own records (socket(7)).
+        assert_eq!(buffers(&set).await, (40_000, 60_000));
+        assert_ne!(own, (40_000, 60_000));
+        let left = [("socket.send.buffer.bytes", "-1"), ("socket.receive.buffer.bytes", "-1")];
+        assert_eq!(buffers(&left).await, own);
+    }
+}
