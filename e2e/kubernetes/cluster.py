@@ -66,6 +66,8 @@ authorization: {{mode: AlwaysAllow}}
 clusterDNS: ["{node}"]
 clusterDomain: cluster.local
 resolvConf: ""
+imageGCHighThresholdPercent: 100
+imageGCLowThresholdPercent: 99
 evictionHard: {{imagefs.available: 1%, nodefs.available: 1%, memory.available: 100Mi}}
 """
 

@@ -27,6 +27,7 @@ def main():
             last = now
             acked.append(int(message.value()))
 
+    starts = ends(bootstrap, topic)
     producer = Producer({
         "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
         "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50, "topic.metadata.refresh.interval.ms": 1000})
@@ -37,21 +38,32 @@ def main():
         number += 1
         producer.poll(0.005)
     unsent = producer.flush(60)
-    seen = read(bootstrap, topic)
+    seen = read(bootstrap, topic, starts)
     print(json.dumps({
         "produced": number, "acknowledged": len(acked), "unsent": unsent,
         "missing": len(set(acked) - seen.keys()), "doubled": sum(1 for count in seen.values() if count > 1),
         "longest_gap": round(gap, 3)}), flush=True)
 
 
-def read(bootstrap, topic):
-    """Every record's number with how often it is there."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none", "enable.auto.commit": False})
+def consume(bootstrap):
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": "none", "enable.auto.commit": False})
+
+
+def ends(bootstrap, topic):
+    """The next offset of each partition: what others produced before is not looked at."""
+    consumer = consume(bootstrap)
     partitions = consumer.list_topics(topic, 30).topics[topic].partitions
+    found = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), 30)[1] for number in partitions}
+    consumer.close()
+    return found
+
+
+def read(bootstrap, topic, starts):
+    """Every record's number with how often it is there, from the offsets `starts` on."""
+    consumer = consume(bootstrap)
     seen = {}
-    for partition in partitions:
-        place = TopicPartition(topic, partition)
-        low, high = consumer.get_watermark_offsets(place, 30)
+    for partition, low in starts.items():
+        high = consumer.get_watermark_offsets(TopicPartition(topic, partition), 30)[1]
         consumer.assign([TopicPartition(topic, partition, low)])
         deadline = time.monotonic() + 60
         while low < high and time.monotonic() < deadline:

@@ -4,19 +4,8 @@ import json
 import urllib.parse
 
 from processes import wait
-
-SETTINGS = """\
-global: {{scrape_interval: 1s}}
-scrape_configs:
-- job_name: pods
-  kubernetes_sd_configs: [{{role: pod, kubeconfig_file: {kubeconfig}}}]
-  relabel_configs:
-  - {{source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], regex: "true", action: keep}}
-  - source_labels: [__meta_kubernetes_pod_ip, __meta_kubernetes_pod_annotation_prometheus_io_port]
-    separator: ":"
-    target_label: __address__
-  - {{source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_name], target_label: app}}
-"""
+from scenarios.topics import NAMESPACE
+from session import OPERATOR, ready
 
 # What README names, and what somebody at night looks at first.
 SERIES = [
@@ -29,8 +18,9 @@ SERIES = [
 
 def prometheus(session, program):
     """Every series that README names is there."""
-    settings = session.cluster.write(
-        "prometheus.yaml", SETTINGS.format(kubeconfig=session.cluster.kubeconfig))
+    settings = session.cluster.write("prometheus.yaml", json.dumps({
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [{"job_name": "pods", "static_configs": targets(session)}]}))
     session.cluster.processes.start("prometheus", [
         program, f"--config.file={settings}", f"--storage.tsdb.path={session.cluster.path('prometheus')}",
         "--web.listen-address=127.0.0.1:9099"])
@@ -39,6 +29,19 @@ def prometheus(session, program):
             wait(lambda series=series: query(session, series), f"series {series}", 30)
     finally:
         session.cluster.processes.stop("prometheus")
+
+
+def targets(session):
+    """What the pods' annotations say is to be scraped. Debian's Prometheus cannot ask Kubernetes itself."""
+    found = []
+    for namespace in [OPERATOR, NAMESPACE]:
+        for pod in session.get(namespace, "pods"):
+            annotations = pod["metadata"].get("annotations", {})
+            if annotations.get("prometheus.io/scrape") == "true" and ready(pod):
+                found.append({
+                    "targets": [f"{pod['status']['podIP']}:{annotations['prometheus.io/port']}"],
+                    "labels": {"app": pod["metadata"]["labels"]["app.kubernetes.io/name"]}})
+    return found
 
 
 def query(session, series):

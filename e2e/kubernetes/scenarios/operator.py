@@ -21,9 +21,15 @@ IDLE_SECONDS = 60
 
 def kill(session):
     """kill -9 of the operator's process; the container's back-off is avoided by a new pod."""
-    pod = session.operator_pod()
+    pod = until(lambda: next((pod for pod in operators(session) if ready(pod)), None), "an operator", 60)
     os.kill(session.container_pid(pod), signal.SIGKILL)
     session.kubectl("-n", OPERATOR, "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+
+
+def operators(session):
+    """The operator's pods that are not going."""
+    pods = session.get(OPERATOR, "pods", selector="app.kubernetes.io/name=gregor-operator")
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
 def killed_at_each_step(session):
@@ -61,12 +67,10 @@ def two(session):
     deployment = session.get(OPERATOR, "deployments")[0]["metadata"]["name"]
     session.kubectl("-n", OPERATOR, "scale", f"deployment/{deployment}", "--replicas=2")
     session.kubectl("-n", OPERATOR, "rollout", "status", f"deployment/{deployment}", "--timeout=60s")
-    holder = lease_holder(session)
-    pods = {pod["metadata"]["name"]: pod for pod in session.get(
-        OPERATOR, "pods", selector="app.kubernetes.io/name=gregor-operator") if ready(pod)}
-    equal(len(pods), 2, "operators")
-    acting = next((pod for name, pod in pods.items() if name in holder), None)
-    check(acting is not None, f"the Lease is held by {holder}, which is none of {list(pods)}")
+    pods = until(lambda: len(operators(session)) == 2 and operators(session), "two operators", 60)
+    # A Lease whose holder was killed is free after its duration.
+    acting = until(lambda: next((pod for pod in pods if pod["metadata"]["name"] in lease_holder(session)), None),
+                   "one of the two to hold the Lease", 60)
     os.kill(session.container_pid(acting), signal.SIGKILL)
     session.apply(NAMESPACE, manifest("taken-over", partitions=1))
     seconds = session.wait_condition(NAMESPACE, TOPICS, "taken-over", seconds=60)
