@@ -26,16 +26,17 @@ rules:
 - level: None
 """
 
-NETWORK = {
-    "cniVersion": "0.4.0",
-    "name": "pods",
-    "plugins": [
-        {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
-         "ipam": {"type": "host-local", "ranges": [[{"subnet": "198.18.0.0/24"}]],
-                  "routes": [{"dst": "0.0.0.0/0"}]}},
-        {"type": "portmap", "capabilities": {"portMappings": True}},
-    ],
-}
+
+def network(run):
+    """The pods' network; which addresses are taken is written down in our own folder."""
+    addresses = {"type": "host-local", "ranges": [[{"subnet": "198.18.0.0/24"}]],
+                 "routes": [{"dst": "0.0.0.0/0"}], "dataDir": os.path.join(run, "addresses")}
+    bridge = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
+              "ipam": addresses}
+    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [
+        bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]}
+
+
 
 # Without CAP_SYS_RESOURCE no process may lower its oom_score_adj, which the kubelet asks for.
 CONTAINERD = """\
@@ -165,7 +166,7 @@ class Cluster:
             self.binary("kube-scheduler"), f"--kubeconfig={self.kubeconfig}", "--leader-elect=false"])
 
     def start_containers(self):
-        self.write("cni/10-pods.conflist", json.dumps(NETWORK))
+        self.write("cni/10-pods.conflist", json.dumps(network(self.run)))
         self.processes.start("containerd", [
             "containerd", "-c", self.write("containerd.toml", CONTAINERD.format(run=self.run))])
         wait(lambda: self.ctr("version"), "containerd", 30)
@@ -247,7 +248,7 @@ class Cluster:
 
     def owns(self, name):
         """Whether a pod's network namespace is of this cluster: its sandbox is written down in our folder."""
-        done = subprocess.run(["grep", "-rqs", name, self.path("containerd", "root")], check=False)
+        done = subprocess.run(["grep", "-rqs", name, self.path("addresses"), self.path("containerd")], check=False)
         return done.returncode == 0
 
 

@@ -4,6 +4,7 @@ import argparse
 import glob
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -110,6 +111,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the cluster up")
     options = parser.parse_args()
     report = Report(options.only)
+    # Told to end, it takes down what it started, as it does when it is done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = tempfile.mkdtemp(prefix="gregor-kubernetes-")
     cluster = Cluster(run, os.environ["KUBERNETES"], f"gregor-{os.getpid()}")
     try:
