@@ -16,6 +16,7 @@ from scenarios import brokers, install, leaving, monitoring, operator, topics  #
 from session import IMAGE, ROOT, Session  # noqa: E402
 
 IMAGE_MB = 30
+NAMES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios.txt")
 REFUSED = os.path.join(ROOT, "operator/api/testdata/refused")
 
 
@@ -110,7 +111,7 @@ def main():
     parser.add_argument("--long", action="store_true", help="the full form, which is the same")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up")
     options = parser.parse_args()
-    report = Report(options.only)
+    report = Report(NAMES, options.only)
     # Told to end, it takes down what it started, as it does when it is done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = tempfile.mkdtemp(prefix="gregor-kubernetes-")
