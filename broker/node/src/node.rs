@@ -87,6 +87,17 @@ impl std::fmt::Debug for Node {
     }
 }
 
+impl Drop for Node {
+    /// Partitions hold who waits for them, and those hold the partitions. Whoever opens one node after the other, as the
+    /// simulator does, gets back what each held.
+    fn drop(&mut self) {
+        self.recovery_queue.clear();
+        for partition in self.table().partitions() {
+            drop(partition.close(&mut Effects::default()));
+        }
+    }
+}
+
 impl Node {
     /// Opens a broker over its log directory. `seed` is where all of its randomness comes from.
     ///

@@ -61,6 +61,11 @@ impl RecoveryQueue {
         self.state.lock().stages.len()
     }
 
+    /// Forgets all, and gives up the partitions that are held.
+    pub(crate) fn clear(&self) {
+        *self.state.lock() = State::default();
+    }
+
     /// Whether a partition's log is to be recovered.
     pub(crate) fn has(&self, partition: &Partition) -> bool {
         self.state.lock().stages.contains_key(&key(partition))

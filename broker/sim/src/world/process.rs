@@ -67,7 +67,7 @@ impl World {
                 self.oracle.counters.kills += 1;
                 self.disk.kill();
                 // Only where records may be lost: what was acknowledged without a sync goes with it.
-                if self.plan.may_lose() && self.random.chance(70) && self.disk.evict_unwritten() {
+                if self.plan.may_lose() && self.random.chance(50) && self.disk.evict_unwritten() {
                     self.oracle.counters.evictions += 1;
                     self.oracle.unsynced_lost();
                 }
