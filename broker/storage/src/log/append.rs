@@ -274,16 +274,17 @@ impl Log {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let result = file.write_at(parts, u64::from(position));
         let result = result.map_err(|e| Error::io("append to", &self.active.segment.log_path(), e));
-        if let Err(error) = &result
-            && !error.is_fatal()
-        {
-            // Half a batch may stand behind the end: the next append must not leave it between batches.
-            let cut = file.set_len(u64::from(position));
-            let cut = cut.map_err(|e| Error::io("cut", &self.active.segment.log_path(), e));
-            if cut.is_err() {
-                self.failed = true;
-            }
-        }
+        // Half a batch may stand behind the end: the next append must not leave it between batches. Where it cannot be cut
+        // off, that is the failure to be told.
+        let result = match result {
+            Err(error) if !error.is_fatal() => match file.set_len(u64::from(position)) {
+                Ok(()) => Err(error),
+                Err(source) => {
+                    Err(Error::Io { operation: "cut", path: self.active.segment.log_path(), source })
+                }
+            },
+            other => other,
+        };
         self.note(result)?;
         self.dirty_bytes += bytes as u64;
         let era = self.files.wrote(bytes as u64);

@@ -160,3 +160,17 @@ fn a_snapshot_that_the_device_refuses_to_read_is_not_taken_for_a_torn_one() {
     let (log, _) = open_at(&disk, small(), Offset(5)).unwrap();
     assert_eq!(log.producer_count(), 1);
 }
+
+#[test]
+fn half_a_batch_that_cannot_be_cut_off_is_a_failure() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, small());
+    append(&mut log, 0, batch(1, 10, 0)).unwrap();
+    disk.inject(|call| match call.name {
+        "write_at" => Some(Fault::NoSpace),
+        "set_len" => Some(Fault::Io),
+        _ => None,
+    });
+    assert!(append(&mut log, 0, batch(1, 10, 0)).unwrap_err().is_fatal());
+    assert!(log.is_offline());
+}
