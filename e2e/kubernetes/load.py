@@ -28,7 +28,9 @@ def main():
             acked.append(int(message.value()))
 
     starts = ends(bootstrap, topic)
+    # A new pod has a new address, and nobody answers at the old one: without the setup timeout librdkafka waits 30 s.
     producer = Producer({
+        "socket.connection.setup.timeout.ms": 2000,
         "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
         "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50, "topic.metadata.refresh.interval.ms": 1000})
     number = 0

@@ -41,7 +41,7 @@ def killed_at_each_step(session):
         ("a topic grows", lambda n: session.apply(NAMESPACE, manifest(f"step-{n - 1}", partitions=4)),
          lambda n: until(lambda: admin(session, "partitions", f"step-{n - 1}") == "4", "4 partitions", 60)),
         ("a broker is restarted", lambda n: brokers.patch(session, **{"queued.max.requests": 500 + n}),
-         lambda n: until(lambda: session.condition(NAMESPACE, CLUSTERS, "demo")["status"] == "True"
+         lambda n: until(lambda: (session.condition(NAMESPACE, CLUSTERS, "demo") or {}).get("status") == "True"
                          and admin(session, "broker", "queued.max.requests") == str(500 + n), "the restart", 90)),
         ("a topic is deleted", lambda n: session.kubectl("-n", NAMESPACE, "delete", f"{TOPICS}/step-{n - 3}",
                                                          "--wait=false"),
