@@ -1,7 +1,6 @@
 //! A process that may have few descriptors, and clients that take what they get.
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use protocol::ErrorCode;
 
@@ -42,8 +41,10 @@ fn idle_connections_leave_descriptors_for_the_logs() {
         client.create_topic(&topic, 1, &[]);
         assert_eq!(client.produce(&topic, 100), ErrorCode::None, "{}", broker.log.lock().unwrap());
     }
-    // Some checkpoints, each of which opens files by their names.
-    std::thread::sleep(Duration::from_millis(300));
+    // Rounds of syncs with their checkpoints, each of which opens files by their names.
+    broker.eventually("several rounds of syncs", || {
+        broker.metric("gregor_log_syncs_total").filter(|syncs| *syncs >= 5.0)
+    });
     assert_eq!(client.produce("t0", 100), ErrorCode::None, "{}", broker.log.lock().unwrap());
 }
 

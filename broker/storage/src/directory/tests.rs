@@ -136,3 +136,23 @@ fn a_relative_name_stands_in_the_current_folder() {
         assert_eq!(super::containing(Path::new(path)), Path::new(folder));
     }
 }
+
+#[test]
+fn a_folder_is_removed_although_a_sync_still_makes_files_in_it() {
+    let root = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let folder = root.path().join(format!("t-0.{round}-delete"));
+        std::fs::create_dir(&folder).unwrap();
+        std::thread::scope(|scope| {
+            // As the checkpoint of a log does that began before its folder was renamed.
+            scope.spawn(|| {
+                let write = |file: u32| std::fs::write(folder.join(format!("{file}.snapshot")), b"");
+                (0..2_000).find(|file| write(*file).is_err())
+            });
+            while !folder.join("0.snapshot").exists() {
+                std::thread::yield_now();
+            }
+            super::remove_folder(&crate::disk::RealDisk, &folder).unwrap();
+        });
+    }
+}
