@@ -11,6 +11,7 @@ use rustix::fs::{Advice, fadvise, fdatasync};
 
 use super::rounds::{Journal, Servers, create, delete, fill};
 use super::rows::{Goal, Load, Metric, paced};
+use super::stalls;
 use super::stats::Series;
 use super::table::Line;
 use super::target::Target;
@@ -54,6 +55,8 @@ impl Cold {
 struct Windows {
     quiet: Vec<Measurement>,
     disturbed: Vec<Measurement>,
+    /// How late this machine wakes a thread while the same files are read without a broker, ms.
+    stalls: Vec<f64>,
 }
 
 /// A server with what it was given to keep, which its consumer compares with what it reads.
@@ -103,24 +106,33 @@ fn round(filled: &Filled<'_>, cold: &Cold, windows: &mut Windows, journal: &mut 
         disturbed.latency_ms(0.99),
         disturbed.seconds
     );
+    let files = log_files(&target.data())?;
+    drop_from_cache(&files)?;
+    let stalls = stalls::p99_beside_reads(&files)?;
+    eprintln!("{:>12} {:>7}  p99 ms {stalls:.3} of a timer beside a plain read", "cold", "floor");
+    windows.stalls.push(stalls);
     windows.quiet.push(quiet);
     windows.disturbed.push(disturbed);
     Ok(())
 }
 
 fn lines(cold: &Cold, windows: &[Windows; 3]) -> Vec<Line> {
-    let line = |name: &str, title: String, goal, of: fn(&Windows) -> &[Measurement], base: Series| Line {
-        name: name.to_owned(),
-        title,
-        metric: Metric::P99,
-        goal,
-        kafka: Metric::P99.series(of(&windows[0])),
-        kafka_again: Metric::P99.series(of(&windows[2])),
-        gregor: Metric::P99.series(of(&windows[1])),
-        floor: Series::default(),
-        base,
-    };
+    let line =
+        |name: &str, title: String, goal, of: fn(&Windows) -> &[Measurement], [base, floor]: [Series; 2]| {
+            Line {
+                name: name.to_owned(),
+                title,
+                metric: Metric::P99,
+                goal,
+                kafka: Metric::P99.series(of(&windows[0])),
+                kafka_again: Metric::P99.series(of(&windows[2])),
+                gregor: Metric::P99.series(of(&windows[1])),
+                floor,
+                base,
+            }
+        };
     let title = format!("produce 1,000/s while a consumer reads {} GB from disk", cold.bytes / 1_000_000_000);
+    let floor = Series::new(windows.iter().flat_map(|windows| windows.stalls.iter().copied()));
     let own = Metric::P99.series(&windows[1].quiet);
     vec![
         line(
@@ -128,9 +140,9 @@ fn lines(cold: &Cold, windows: &[Windows; 3]) -> Vec<Line> {
             "produce 1,000/s, undisturbed".to_owned(),
             Goal::Shown,
             |windows| &windows.quiet,
-            Series::default(),
+            [Series::default(), Series::default()],
         ),
-        line("cold", title, Goal::OwnAtMost(2.0), |windows| &windows.disturbed, own),
+        line("cold", title, Goal::OwnAtMost(2.0), |windows| &windows.disturbed, [own, floor]),
     ]
 }
 

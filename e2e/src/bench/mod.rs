@@ -10,6 +10,7 @@ pub mod fresh;
 pub mod known_short;
 pub mod rounds;
 pub mod rows;
+pub mod stalls;
 pub mod start;
 pub mod stats;
 pub mod table;
