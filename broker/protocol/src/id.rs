@@ -58,6 +58,10 @@ number! {
     ProducerEpoch(i16)
 }
 number! {
+    /// Grows with every rebalance of a consumer group; -1 is none.
+    GenerationId(i32)
+}
+number! {
     /// Matches a response with its request on one connection.
     CorrelationId(i32)
 }
@@ -98,6 +102,11 @@ impl ProducerId {
 
 impl ProducerEpoch {
     /// The batch does not come from an idempotent producer.
+    pub const NONE: Self = Self(-1);
+}
+
+impl GenerationId {
+    /// Not a member's: who commits offsets for itself, a group that was never rebalanced.
     pub const NONE: Self = Self(-1);
 }
 

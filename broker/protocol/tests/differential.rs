@@ -91,7 +91,20 @@ where
 }
 
 /// Messages with a nullable field that is empty by default at Kafka and null here.
-const NULL_BY_DEFAULT: [&str; 2] = ["MetadataRequest", "InitProducerIdRequest"];
+const NULL_BY_DEFAULT: [&str; 12] = [
+    "AlterPartitionReassignmentsResponse",
+    "DescribeLogDirsRequest",
+    "DescribeQuorumResponse",
+    "ElectLeadersRequest",
+    "FindCoordinatorResponse",
+    "InitProducerIdRequest",
+    "JoinGroupResponse",
+    "ListPartitionReassignmentsResponse",
+    "MetadataRequest",
+    "OffsetFetchRequest",
+    "UnregisterBrokerResponse",
+    "UpdateFeaturesResponse",
+];
 
 macro_rules! compare {
     ($($name:ident)*) => {
@@ -105,15 +118,27 @@ macro_rules! compare {
 #[test]
 fn requests_and_responses_agree() {
     compare! {
-        ApiVersionsRequest ApiVersionsResponse CreatePartitionsRequest CreatePartitionsResponse
-        CreateTopicsRequest CreateTopicsResponse DeleteTopicsRequest DeleteTopicsResponse
-        DescribeClusterRequest DescribeClusterResponse DescribeConfigsRequest DescribeConfigsResponse
-        DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse FetchRequest FetchResponse
-        GetTelemetrySubscriptionsRequest GetTelemetrySubscriptionsResponse
-        IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse InitProducerIdRequest
-        InitProducerIdResponse ListOffsetsRequest ListOffsetsResponse MetadataRequest MetadataResponse
-        OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse ProduceRequest ProduceResponse
-        PushTelemetryRequest PushTelemetryResponse
+        AlterConfigsRequest AlterConfigsResponse AlterPartitionReassignmentsRequest
+        AlterPartitionReassignmentsResponse AlterReplicaLogDirsRequest AlterReplicaLogDirsResponse
+        ApiVersionsRequest ApiVersionsResponse ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse
+        CreatePartitionsRequest CreatePartitionsResponse CreateTopicsRequest CreateTopicsResponse
+        DeleteGroupsRequest DeleteGroupsResponse DeleteRecordsRequest DeleteRecordsResponse
+        DeleteTopicsRequest DeleteTopicsResponse DescribeClusterRequest DescribeClusterResponse
+        DescribeConfigsRequest DescribeConfigsResponse DescribeGroupsRequest DescribeGroupsResponse
+        DescribeLogDirsRequest DescribeLogDirsResponse DescribeProducersRequest DescribeProducersResponse
+        DescribeQuorumRequest DescribeQuorumResponse DescribeTopicPartitionsRequest
+        DescribeTopicPartitionsResponse ElectLeadersRequest ElectLeadersResponse FetchRequest FetchResponse
+        FindCoordinatorRequest FindCoordinatorResponse GetTelemetrySubscriptionsRequest
+        GetTelemetrySubscriptionsResponse HeartbeatRequest HeartbeatResponse IncrementalAlterConfigsRequest
+        IncrementalAlterConfigsResponse InitProducerIdRequest InitProducerIdResponse JoinGroupRequest
+        JoinGroupResponse LeaveGroupRequest LeaveGroupResponse ListConfigResourcesRequest
+        ListConfigResourcesResponse ListGroupsRequest ListGroupsResponse ListOffsetsRequest
+        ListOffsetsResponse ListPartitionReassignmentsRequest ListPartitionReassignmentsResponse
+        MetadataRequest MetadataResponse OffsetCommitRequest OffsetCommitResponse OffsetDeleteRequest
+        OffsetDeleteResponse OffsetFetchRequest OffsetFetchResponse OffsetForLeaderEpochRequest
+        OffsetForLeaderEpochResponse ProduceRequest ProduceResponse PushTelemetryRequest PushTelemetryResponse
+        SyncGroupRequest SyncGroupResponse UnregisterBrokerRequest UnregisterBrokerResponse
+        UpdateFeaturesRequest UpdateFeaturesResponse
     }
 }
 
@@ -174,20 +199,44 @@ fn requests_know_their_keys() {
         assert_eq!(R::FLEXIBLE_FROM, R::Response::FLEXIBLE_FROM, "{}", R::KEY);
         assert!(std::any::type_name::<R>().ends_with(&format!("::{}Request", R::KEY.name())));
     }
+    check::<ours::AlterConfigsRequest>();
+    check::<ours::AlterPartitionReassignmentsRequest>();
+    check::<ours::AlterReplicaLogDirsRequest>();
     check::<ours::ApiVersionsRequest>();
+    check::<ours::ConsumerGroupDescribeRequest>();
     check::<ours::CreatePartitionsRequest>();
     check::<ours::CreateTopicsRequest>();
+    check::<ours::DeleteGroupsRequest>();
+    check::<ours::DeleteRecordsRequest>();
     check::<ours::DeleteTopicsRequest>();
     check::<ours::DescribeClusterRequest>();
     check::<ours::DescribeConfigsRequest>();
+    check::<ours::DescribeGroupsRequest>();
+    check::<ours::DescribeLogDirsRequest>();
+    check::<ours::DescribeProducersRequest>();
+    check::<ours::DescribeQuorumRequest>();
     check::<ours::DescribeTopicPartitionsRequest>();
+    check::<ours::ElectLeadersRequest>();
     check::<ours::FetchRequest>();
+    check::<ours::FindCoordinatorRequest>();
     check::<ours::GetTelemetrySubscriptionsRequest>();
+    check::<ours::HeartbeatRequest>();
     check::<ours::IncrementalAlterConfigsRequest>();
     check::<ours::InitProducerIdRequest>();
+    check::<ours::JoinGroupRequest>();
+    check::<ours::LeaveGroupRequest>();
+    check::<ours::ListConfigResourcesRequest>();
+    check::<ours::ListGroupsRequest>();
     check::<ours::ListOffsetsRequest>();
+    check::<ours::ListPartitionReassignmentsRequest>();
     check::<ours::MetadataRequest>();
+    check::<ours::OffsetCommitRequest>();
+    check::<ours::OffsetDeleteRequest>();
+    check::<ours::OffsetFetchRequest>();
     check::<ours::OffsetForLeaderEpochRequest>();
     check::<ours::ProduceRequest>();
     check::<ours::PushTelemetryRequest>();
+    check::<ours::SyncGroupRequest>();
+    check::<ours::UnregisterBrokerRequest>();
+    check::<ours::UpdateFeaturesRequest>();
 }

@@ -11,10 +11,16 @@ use std::path::Path;
 use protocol::api_key::ApiKey;
 use protocol::header::{RequestHeader, ResponseHeader};
 use protocol::message::{
-    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeTopicPartitionsRequest, FetchRequest,
-    GetTelemetrySubscriptionsRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, PushTelemetryRequest,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
+    ConsumerGroupDescribeRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest, DescribeQuorumRequest,
+    DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
+    GetTelemetrySubscriptionsRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
+    ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, PushTelemetryRequest, SyncGroupRequest, UnregisterBrokerRequest, UpdateFeaturesRequest,
 };
 use protocol::wire::{DecodeError, Reader, Request, Writer};
 
@@ -83,6 +89,30 @@ fn round_trip_of(key: ApiKey) -> RoundTrip {
         ApiKey::GetTelemetrySubscriptions => round_trip::<GetTelemetrySubscriptionsRequest>,
         ApiKey::PushTelemetry => round_trip::<PushTelemetryRequest>,
         ApiKey::DescribeTopicPartitions => round_trip::<DescribeTopicPartitionsRequest>,
+        ApiKey::AlterConfigs => round_trip::<AlterConfigsRequest>,
+        ApiKey::AlterPartitionReassignments => round_trip::<AlterPartitionReassignmentsRequest>,
+        ApiKey::AlterReplicaLogDirs => round_trip::<AlterReplicaLogDirsRequest>,
+        ApiKey::ConsumerGroupDescribe => round_trip::<ConsumerGroupDescribeRequest>,
+        ApiKey::DeleteGroups => round_trip::<DeleteGroupsRequest>,
+        ApiKey::DeleteRecords => round_trip::<DeleteRecordsRequest>,
+        ApiKey::DescribeGroups => round_trip::<DescribeGroupsRequest>,
+        ApiKey::DescribeLogDirs => round_trip::<DescribeLogDirsRequest>,
+        ApiKey::DescribeProducers => round_trip::<DescribeProducersRequest>,
+        ApiKey::DescribeQuorum => round_trip::<DescribeQuorumRequest>,
+        ApiKey::ElectLeaders => round_trip::<ElectLeadersRequest>,
+        ApiKey::FindCoordinator => round_trip::<FindCoordinatorRequest>,
+        ApiKey::Heartbeat => round_trip::<HeartbeatRequest>,
+        ApiKey::JoinGroup => round_trip::<JoinGroupRequest>,
+        ApiKey::LeaveGroup => round_trip::<LeaveGroupRequest>,
+        ApiKey::ListConfigResources => round_trip::<ListConfigResourcesRequest>,
+        ApiKey::ListGroups => round_trip::<ListGroupsRequest>,
+        ApiKey::ListPartitionReassignments => round_trip::<ListPartitionReassignmentsRequest>,
+        ApiKey::OffsetCommit => round_trip::<OffsetCommitRequest>,
+        ApiKey::OffsetDelete => round_trip::<OffsetDeleteRequest>,
+        ApiKey::OffsetFetch => round_trip::<OffsetFetchRequest>,
+        ApiKey::SyncGroup => round_trip::<SyncGroupRequest>,
+        ApiKey::UnregisterBroker => round_trip::<UnregisterBrokerRequest>,
+        ApiKey::UpdateFeatures => round_trip::<UpdateFeaturesRequest>,
         _ => panic!("{} is recorded but has no declaration here", key.name()),
     }
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::{At, DecodeError, Fields, Kind, Nullable, Reader, Wire, Writer};
 use crate::ErrorCode;
 use crate::id::{
-    BrokerEpoch, BrokerId, CorrelationId, LeaderEpoch, Offset, PartitionEpoch, PartitionIndex, ProducerEpoch,
-    ProducerId, Timestamp, Uuid,
+    BrokerEpoch, BrokerId, CorrelationId, GenerationId, LeaderEpoch, Offset, PartitionEpoch, PartitionIndex,
+    ProducerEpoch, ProducerId, Timestamp, Uuid,
 };
 
 /// Most bytes of a string (Kafka: `Short.MAX_VALUE`).
@@ -54,6 +54,7 @@ newtypes!(
     BrokerEpoch,
     BrokerId,
     CorrelationId,
+    GenerationId,
     LeaderEpoch,
     Offset,
     PartitionEpoch,

@@ -143,19 +143,32 @@ macro_rules! every_message {
         use protocol::message::*;
         use protocol::metadata_record::{control, *};
         every_message!(@each $check [$($argument),*]
-            ApiVersionsRequest, ApiVersionsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
-            CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+            AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
+            AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
+            ApiVersionsRequest, ApiVersionsResponse, ConsumerGroupDescribeRequest,
+            ConsumerGroupDescribeResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+            CreateTopicsRequest, CreateTopicsResponse, DeleteGroupsRequest, DeleteGroupsResponse,
+            DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
             DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-            DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, FetchRequest, FetchResponse,
-            GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse,
-            IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
-            InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
-            OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceRequest, ProduceResponse,
-            PushTelemetryRequest, PushTelemetryResponse, RegisterBrokerRecord, UnregisterBrokerRecord,
-            BrokerRegistrationChangeRecord, TopicRecord, PartitionRecord, PartitionChangeRecord,
-            RemoveTopicRecord, ConfigRecord, FeatureLevelRecord, ProducerIdsRecord, NoOpRecord,
-            control::LeaderChangeMessage, control::SnapshotHeaderRecord, control::SnapshotFooterRecord,
-            control::KRaftVersionRecord, control::VotersRecord
+            DescribeGroupsRequest, DescribeGroupsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
+            DescribeProducersRequest, DescribeProducersResponse, DescribeQuorumRequest,
+            DescribeQuorumResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+            ElectLeadersRequest, ElectLeadersResponse, FetchRequest, FetchResponse, FindCoordinatorRequest,
+            FindCoordinatorResponse, GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse,
+            HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest,
+            IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest,
+            JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListConfigResourcesRequest,
+            ListConfigResourcesResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
+            ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+            MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+            OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochRequest,
+            OffsetForLeaderEpochResponse, ProduceRequest, ProduceResponse, PushTelemetryRequest,
+            PushTelemetryResponse, SyncGroupRequest, SyncGroupResponse, UnregisterBrokerRequest,
+            UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse, RegisterBrokerRecord,
+            UnregisterBrokerRecord, BrokerRegistrationChangeRecord, TopicRecord, PartitionRecord,
+            PartitionChangeRecord, RemoveTopicRecord, ConfigRecord, FeatureLevelRecord, ProducerIdsRecord,
+            NoOpRecord, control::LeaderChangeMessage, control::SnapshotHeaderRecord,
+            control::SnapshotFooterRecord, control::KRaftVersionRecord, control::VotersRecord
         );
     }};
     (@each $check:ident $arguments:tt $($message:ty),*) => {
