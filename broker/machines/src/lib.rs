@@ -8,6 +8,7 @@
 
 pub mod controller;
 pub mod fetch_session;
+pub mod group;
 pub mod image;
 pub mod partition;
 pub mod quorum;
