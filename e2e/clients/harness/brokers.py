@@ -118,6 +118,8 @@ class Kafka(Broker):
             "offsets.topic.replication.factor": 1,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
         })
         java = ["java", "-Xmx1g", "-XX:+UseG1GC", "-cp", classpath()]
         if not os.path.exists(os.path.join(self.data, "meta.properties")):

@@ -5,6 +5,8 @@ import struct
 import subprocess
 from dataclasses import dataclass
 
+from harness.report import check
+
 
 def classpath(log_level="warn"):
     """Kafka's jars, our classes, and the setting that keeps the log out of tools' output."""
@@ -67,6 +69,21 @@ class Jvm:
         """Runs one of Kafka's tools against `broker`."""
         return self.run(TOOLS[name], "--bootstrap-server", broker, *arguments, stdin=stdin)
 
+    def refused(self, name, broker, text, *arguments):
+        """Runs one of Kafka's tools that must fail or complain, and demands `text` in what it says."""
+        result = self.call(TOOLS[name], "--bootstrap-server", broker, *arguments)
+        check(text in result.out + result.err,
+              f"{name} {' '.join(map(str, arguments))}: {text!r} is not in {result.out + result.err!r}")
+
+    def alone(self, class_name, *arguments, seconds=90):
+        """Runs a program in a JVM of its own: some tell their last words when theirs ends."""
+        command = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classpath("error")]
+        done = subprocess.run([*command, class_name, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=seconds, check=False)
+        if done.returncode:
+            raise ToolFailed(f"{class_name}: exit {done.returncode}: {(done.stderr or done.stdout)[-3000:]}")
+        return Result(done.returncode, done.stdout, done.stderr)
+
     def close(self):
         """Ends the JVM."""
         self.process.stdin.close()
@@ -88,6 +105,14 @@ TOOLS = {
     "producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
     "broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
     "dump-log": "org.apache.kafka.tools.DumpLogSegments",
+    "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "groups": "org.apache.kafka.tools.GroupsCommand",
+    "delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
+    "log-dirs": "org.apache.kafka.tools.LogDirsCommand",
+    "features": "org.apache.kafka.tools.FeatureCommand",
+    "metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
+    "transactions": "org.apache.kafka.tools.TransactionsCommand",
+    "consumer-perf-test": "org.apache.kafka.tools.ConsumerPerformance",
 }
 
 

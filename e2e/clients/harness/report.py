@@ -48,22 +48,30 @@ class Report:
     """Runs scenarios, prints their lines, counts them, and compares their names with the file `names`.
 
     `only` keeps scenarios whose name contains it, `suites` those whose name begins with one of them and a colon.
-    A scenario that is skipped is a failure unless `may_skip`: servers other than ours do without some."""
+    A scenario that is skipped is a failure unless `may_skip`: servers other than ours do without some.
+    Scenarios of the long form are marked in the file, and run only with `long`."""
 
-    def __init__(self, names, only=None, suites=None, may_skip=False):
+    MARK = "\tlong"
+
+    def __init__(self, names, only=None, suites=None, may_skip=False, long=True):
         self.names = names
         self.only = only
         self.suites = suites
         self.may_skip = may_skip
+        self.long = long
         self.ran = []
+        self.marked = set()
         self.passed = 0
         self.skipped = []
         self.failed = []
 
-    def scenario(self, name, action, *arguments):
-        """Runs one scenario; a failure is printed and counted, and the next scenario runs all the same."""
-        if not self._wanted(name):
+    def scenario(self, name, action, *arguments, long=False):
+        """Runs one scenario, or leaves it to the long form; a failure is printed and counted, and the next scenario
+        runs all the same."""
+        if not self._wanted(name) or (long and not self.long):
             return
+        if long:
+            self.marked.add(name)
         self.ran.append(name)
         started = time.monotonic()
         try:
@@ -89,9 +97,8 @@ class Report:
     def finish(self):
         """Prints the last line and ends the process with the matching code."""
         sys.stderr.flush()
-        if os.environ.get("UPDATE") and not self.only and not self.suites:
-            with open(self.names, "w", encoding="utf-8") as file:
-                file.writelines(f"{name}\n" for name in self.ran)
+        if os.environ.get("UPDATE") and not self.only and self.long:
+            self._write()
         self.failed += compare(self._listed(), self.ran)
         if not self.may_skip:
             self.failed += [f"{name}: skipped" for name in self.skipped]
@@ -104,9 +111,23 @@ class Report:
         in_suite = not self.suites or any(name.startswith(f"{suite}:") for suite in self.suites)
         return in_suite and (not self.only or self.only in name)
 
-    def _listed(self):
+    def _lines(self):
         with open(self.names, encoding="utf-8") as file:
-            return [name for name in file.read().splitlines() if self._wanted(name)]
+            return file.read().splitlines()
+
+    def _listed(self):
+        lines = [line for line in self._lines() if self.long or not line.endswith(self.MARK)]
+        return [name for name in (line.removesuffix(self.MARK) for line in lines) if self._wanted(name)]
+
+    def _write(self):
+        """Writes the list anew: in the place of the suites that ran, what ran."""
+        lines = self._lines()
+        wanted = [at for at, line in enumerate(lines) if self._wanted(line.removesuffix(self.MARK))]
+        place = wanted[0] if wanted else len(lines)
+        lines = [line for at, line in enumerate(lines) if at not in wanted]
+        lines[place:place] = [name + (self.MARK if name in self.marked else "") for name in self.ran]
+        with open(self.names, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
 
 def compare(listed, ran):
