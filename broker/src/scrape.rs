@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use node::{Node, NodeView};
+use protocol::id::Timestamp;
 
 use crate::disk::Stalls;
 use crate::metrics::declared::*;
@@ -39,6 +40,7 @@ impl Source for NodeSource {
         families.count(&REQUEST_MEMORY_BYTES, &[], shell.request_memory.used_bytes());
         let sums = partitions(&shell.node, families);
         gauges(&shell.node.view(), &sums, families);
+        groups(&shell.node, shell.clock.now().wall, families);
         families.seconds(&WRITE_STALL_SECONDS, &[], self.stalls.read_ns());
     }
 
@@ -82,6 +84,30 @@ fn partitions(node: &Node, families: &mut Families) -> Sums {
         });
     });
     sums
+}
+
+fn groups(node: &Node, now: Timestamp, families: &mut Families) {
+    let counts = node.group_counts();
+    for (state, count) in [
+        ("Empty", counts.empty),
+        ("PreparingRebalance", counts.preparing_rebalance),
+        ("CompletingRebalance", counts.completing_rebalance),
+        ("Stable", counts.stable),
+    ] {
+        families.count(&GROUPS, &[state], count as u64);
+    }
+    for (metric, value) in [
+        (&GROUP_MEMBERS, counts.members as u64),
+        (&GROUP_OFFSETS, counts.offsets as u64),
+        (&GROUP_IGNORED_RECORDS, counts.ignored_records),
+        (&GROUP_REBALANCES, counts.rebalances),
+        (&GROUP_OFFSET_COMMITS, counts.offset_commits),
+        (&GROUP_OFFSET_EXPIRATIONS, counts.offset_expirations),
+    ] {
+        families.count(metric, &[], value);
+    }
+    let left_out = node.visit_group_lag(now, |lag| families.group_lag(&lag));
+    families.count(&UNLISTED_GROUP_PARTITIONS, &[], left_out);
 }
 
 fn gauges(view: &NodeView<'_>, sums: &Sums, families: &mut Families) {

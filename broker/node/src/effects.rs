@@ -12,6 +12,7 @@ use protocol::id::{BrokerId, Monotonic, Timestamp};
 use storage::disk::FileRange;
 
 use crate::api::ParkedLookUp;
+use crate::coordinator::{GroupLoad, LagRound};
 use crate::fetch_work::WarmUp;
 use crate::hosting::Removal;
 use crate::housekeeping::Chore;
@@ -84,6 +85,7 @@ impl Ticket {
             TicketKind::Fetch(fetch) => fetch.strong_count() == 0,
             TicketKind::Produce(produce) => produce.strong_count() == 0,
             TicketKind::Decision(parked) => parked.strong_count() == 0,
+            TicketKind::Groups(partition) => partition.strong_count() == 0,
             _ => false,
         }
     }
@@ -111,6 +113,8 @@ pub(crate) enum TicketKind {
     SyncRound,
     /// A partition whose `flush.ms` is over.
     Flush(Weak<Partition>),
+    /// The next deadline of a partition's groups.
+    Groups(Weak<Partition>),
     /// Files whose removal is due.
     Remove(Arc<Removal>),
     /// A recurring chore.
@@ -132,6 +136,10 @@ pub enum Job {
     PersistMetadata(Box<PersistMetadata>),
     /// Recover a partition's log.
     Recover(Box<Recovery>),
+    /// Read the groups that are kept in a partition.
+    LoadGroups(Box<GroupLoad>),
+    /// Find out how old the records are that groups have not read.
+    MeasureLag(Box<LagRound>),
     /// Measure how much room the log directory has.
     MeasureSpace(SpaceCheck),
     /// Remove the folders of deleted partitions, and files that retention renamed.
@@ -156,6 +164,10 @@ pub enum JobResult {
     MetadataPersisted(Box<Persisted>),
     /// A log was recovered, or cannot be.
     Recovered(Box<Recovery>),
+    /// A partition's groups were read, or cannot be.
+    GroupsLoaded(Box<GroupLoad>),
+    /// The records that groups have not read were looked at.
+    LagMeasured(Box<LagRound>),
     /// The room was measured.
     SpaceMeasured(SpaceCheck),
 }
@@ -173,6 +185,8 @@ pub struct Effects {
     pub messages: Vec<(BrokerId, Bytes)>,
     /// Fetches that may be done, collected under partitions' locks and run after.
     pub(crate) fetches: Vec<Arc<ParkedFetch>>,
+    /// Partitions with a coordinator, of which something changed.
+    pub(crate) coordinated: Vec<Arc<Partition>>,
     /// Produces of which a partition is acknowledged or failed.
     pub(crate) produces: Vec<(Arc<ParkedProduce>, Place, ErrorCode)>,
     /// Partitions that have something to sync and did not have before.
@@ -208,6 +222,8 @@ impl Job {
             Self::Sync(round) => JobResult::Synced(round.run()),
             Self::PersistMetadata(work) => JobResult::MetadataPersisted(Box::new(work.run())),
             Self::Recover(recovery) => JobResult::Recovered(Box::new(recovery.run())),
+            Self::LoadGroups(load) => JobResult::GroupsLoaded(Box::new(load.run())),
+            Self::MeasureLag(round) => JobResult::LagMeasured(Box::new(round.run())),
             Self::MeasureSpace(check) => JobResult::SpaceMeasured(check.run()),
             Self::Remove(removal) => JobResult::Removed(removal.run()),
         }
@@ -223,6 +239,7 @@ impl Effects {
                 && self.dirty.is_empty()
                 && self.urgent.is_empty()
                 && self.produces.is_empty()
+                && self.coordinated.is_empty()
                 && self.fetches.is_empty())
     }
 }

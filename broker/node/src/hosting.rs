@@ -8,6 +8,7 @@ use machines::image::{MetadataImage, TopicImage};
 use protocol::id::PartitionIndex;
 use storage::{Directory, DirectoryState, Left, remove_files, remove_folder};
 
+use crate::coordinator::OFFSETS_TOPIC;
 use crate::effects::{Effects, Now};
 use crate::metadata::Changes;
 use crate::node::Node;
@@ -63,6 +64,11 @@ impl Node {
         for topic in changes.deleted.values() {
             self.unhost(topic, &mut table, effects);
         }
+        if !changes.deleted.is_empty() {
+            // Before anybody can commit for a new topic of the same name.
+            let names: Vec<&str> = changes.deleted.values().map(|topic| &*topic.name).collect();
+            self.forget_offsets(now, &names, effects);
+        }
         for topic in topics.iter().filter_map(|id| image.topic_by_id(*id)) {
             self.host(now, image, topic, &mut table, effects);
         }
@@ -112,7 +118,9 @@ impl Node {
         let identity = (Arc::clone(&topic.name), topic.id, index);
         let local = self.config().node_id;
         let queue = Arc::clone(self.recovery_queue());
-        let partition = Arc::new(Partition::new(identity, local, Arc::clone(settings), queue));
+        let partition = Partition::new(identity, local, Arc::clone(settings), queue);
+        let partition =
+            if *topic.name == *OFFSETS_TOPIC { partition.with_coordinator() } else { Arc::new(partition) };
         if !self.waits_for_name(&partition) {
             self.open_log(now, &partition, effects);
         }

@@ -19,18 +19,28 @@ pub(crate) enum Chore {
     Space,
     /// Forget producers that were silent for `producer.id.expiration.ms`.
     ProducerExpiry,
+    /// Forget offsets of groups that were empty for `offsets.retention.minutes`
+    /// (`offsets.retention.check.interval.ms`).
+    OffsetExpiry,
+    /// Look how old the records are that groups have not read.
+    Lag,
 }
 
 /// How often the room is measured, besides whenever `background.sync.bytes` were appended: one call of the file system.
 const SPACE_INTERVAL_MS: u64 = 1_000;
+/// How often the age of what groups have not read is measured: the pace of most scrapers.
+const LAG_INTERVAL_MS: u64 = 10_000;
 
 impl Chore {
-    const ALL: [Self; 4] = [Self::Checkpoint, Self::Retention, Self::Space, Self::ProducerExpiry];
+    const ALL: [Self; 6] =
+        [Self::Checkpoint, Self::Retention, Self::Space, Self::ProducerExpiry, Self::OffsetExpiry, Self::Lag];
 
     fn interval(self, node: &Node) -> Duration {
         let config = node.config();
         Duration::from_millis(match self {
             Self::Space => SPACE_INTERVAL_MS,
+            Self::Lag => LAG_INTERVAL_MS,
+            Self::OffsetExpiry => config.offsets_retention_check_interval_ms,
             Self::Checkpoint => config.background_sync_interval_ms,
             Self::Retention => config.log_retention_check_interval_ms,
             Self::ProducerExpiry => config.producer_id_expiration_check_interval_ms,
@@ -58,6 +68,8 @@ impl Node {
                 self.open_left_out(now, effects);
             }
             Chore::ProducerExpiry => self.expire_producers(now),
+            Chore::OffsetExpiry => self.expire_offsets(now, effects),
+            Chore::Lag => self.measure_lag(effects),
         }
         self.set_chore(now, chore, effects);
     }

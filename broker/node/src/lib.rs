@@ -2,10 +2,12 @@
 //!
 //! [`Node`] takes an input with the time, runs to completion and gives [`Effects`]. It is shared by all cores;
 //! the same code runs under real sockets and disks and in the simulator. Lock order: a parked Fetch, then the
-//! metadata, then a partition; a session's outbox and a parked Produce are leaves; nothing waits under a lock.
+//! metadata, then a partition's coordinator, then a partition; a session's outbox and a parked Produce are leaves;
+//! nothing waits under a lock.
 
 mod api;
 pub mod config;
+mod coordinator;
 mod effects;
 mod failure;
 mod fetch_work;
@@ -38,8 +40,10 @@ mod view;
 
 pub use api::ParkedLookUp;
 pub use config::Config;
+pub use coordinator::{GroupLag, GroupLoad, LagRound};
 pub use effects::{Effects, Job, JobResult, Now, Part, Reply, Ticket};
 pub use log_sync::SyncRound;
+pub use machines::group::GroupCounts;
 
 pub use fetch_work::WarmUp;
 pub use hosting::Removal;

@@ -1,5 +1,6 @@
 //! The broker as one synchronous core, shared by all cores (D1).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use storage::disk::Disk;
 use storage::{Directory, Identity, Limits, read_meta_properties};
 
 use crate::config::Config;
+use crate::coordinator::LagTable;
 use crate::effects::{Effects, Now};
 use crate::log_sync::SyncQueue;
 use crate::metadata::Metadata;
@@ -47,6 +49,7 @@ pub struct Node {
     random: Mutex<Random>,
     sessions: AtomicUsize,
     recovery_queue: Arc<RecoveryQueue>,
+    lag: LagTable,
     /// Unfenced, and caught up once since the start.
     ready: AtomicBool,
 }
@@ -149,6 +152,7 @@ impl Node {
             random: Mutex::new(random),
             sessions: AtomicUsize::new(0),
             recovery_queue: Arc::default(),
+            lag: LagTable::default(),
             ready: AtomicBool::new(false),
         };
         // Before anything could be appended.
@@ -165,9 +169,20 @@ impl Node {
 
     /// Takes a new connection by the listener at this place of the configured ones; `wake` is called when another turn
     /// answers one of its requests.
-    pub fn connect(&self, _now: Now, listener: usize, wake: Arc<dyn Wake>) -> Arc<Session> {
+    pub fn connect(&self, now: Now, listener: usize, wake: Arc<dyn Wake>) -> Arc<Session> {
+        self.connect_from(now, listener, None, wake)
+    }
+
+    /// As [`connect`](Self::connect), from an address that those are told who ask for a group's members.
+    pub fn connect_from(
+        &self,
+        _now: Now,
+        listener: usize,
+        address: Option<IpAddr>,
+        wake: Arc<dyn Wake>,
+    ) -> Arc<Session> {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Session::new(number, listener, wake))
+        Arc::new(Session::new(number, listener, wake).with_address(address))
     }
 
     /// The configuration, dynamic changes included.
@@ -282,6 +297,10 @@ impl Node {
 
     pub(crate) fn sync_queue(&self) -> &SyncQueue {
         &self.sync_queue
+    }
+
+    pub(crate) fn lag(&self) -> &LagTable {
+        &self.lag
     }
 
     pub(crate) fn random_uuid(&self) -> Uuid {

@@ -4,8 +4,8 @@
 //! into the effects; they run once every lock is released.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::topic_settings::TopicSettings;
@@ -17,6 +17,7 @@ use protocol::id::{BrokerId, LeaderEpoch, Offset, PartitionIndex, TopicId, Topic
 use protocol::records::CheckedBatch;
 use storage::{AppendOutcome, Log, ReadPlan};
 
+use crate::coordinator::Coordinator;
 use crate::effects::{Effects, Now, Ticket, TicketKind};
 use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::recovery::RecoveryQueue;
@@ -40,6 +41,9 @@ pub struct Partition {
     recovery_queue: Arc<RecoveryQueue>,
     /// Damage of the log was told of: once since the start, or a consumer's retries would fill the disk with lines.
     damage_noted: AtomicBool,
+    /// The coordinator of the groups that are kept here; only partitions of `__consumer_offsets` have one. Its lock is
+    /// taken before that of `state`.
+    coordinator: Option<Box<Coordinator>>,
     state: Mutex<State>,
 }
 
@@ -62,6 +66,8 @@ pub(crate) struct State {
     fetches: Vec<Arc<ParkedFetch>>,
     /// Produces that wait for an offset to be acknowledged, in the order of the offsets.
     produces: VecDeque<WaitingProduce>,
+    /// This partition, where it has a coordinator, which looks again when something changes.
+    coordinated: Weak<Partition>,
 }
 
 struct WaitingProduce {
@@ -77,6 +83,24 @@ struct WaitingProduce {
 pub(crate) struct Place {
     pub(crate) topic: usize,
     pub(crate) partition: usize,
+}
+
+/// Whose batches are appended.
+#[derive(Debug, Clone, Copy)]
+enum Writer {
+    /// A producer's.
+    Client { acks_all: bool },
+    /// The coordinator's, whose state was read under this epoch.
+    Coordinator { epoch: LeaderEpoch },
+}
+
+impl Writer {
+    const fn acks_all(self) -> bool {
+        match self {
+            Self::Client { acks_all } => acks_all,
+            Self::Coordinator { .. } => true,
+        }
+    }
 }
 
 /// What became of one batch of an append.
@@ -112,6 +136,7 @@ impl Partition {
             flush_timer: AtomicBool::new(false),
             recovery_queue,
             damage_noted: AtomicBool::new(false),
+            coordinator: None,
             state: Mutex::new(State {
                 replica: Replica::new(local, settings.rules, offsets),
                 local,
@@ -120,8 +145,22 @@ impl Partition {
                 refused: Refused::default(),
                 fetches: Vec::new(),
                 produces: VecDeque::new(),
+                coordinated: Weak::new(),
             }),
         }
+    }
+
+    /// Gives the partition a coordinator of the groups that are kept in it.
+    pub(crate) fn with_coordinator(mut self) -> Arc<Self> {
+        self.coordinator = Some(Box::default());
+        let partition = Arc::new(self);
+        partition.lock().coordinated = Arc::downgrade(&partition);
+        partition
+    }
+
+    /// The coordinator of the groups that are kept here.
+    pub(crate) fn coordinator(&self) -> Option<&Coordinator> {
+        self.coordinator.as_deref()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -195,9 +234,37 @@ impl Partition {
         outcomes: &mut Vec<Appended>,
         effects: &mut Effects,
     ) -> Result<(), ErrorCode> {
+        self.append_as(now, Writer::Client { acks_all }, batches, outcomes, effects)
+    }
+
+    /// Appends a batch of this partition's coordinator, unless leadership changed since its state was read.
+    ///
+    /// # Errors
+    /// The code of the failure; then the batch is not in the log.
+    pub(crate) fn append_of_coordinator(
+        self: &Arc<Self>,
+        now: Now,
+        epoch: LeaderEpoch,
+        batch: CheckedBatch<'_>,
+        effects: &mut Effects,
+    ) -> Result<Appended, ErrorCode> {
+        let mut outcomes = Vec::with_capacity(1);
+        self.append_as(now, Writer::Coordinator { epoch }, &mut [batch], &mut outcomes, effects)?;
+        outcomes.pop().ok_or(ErrorCode::UnknownServerError)
+    }
+
+    fn append_as(
+        self: &Arc<Self>,
+        now: Now,
+        writer: Writer,
+        batches: &mut [CheckedBatch<'_>],
+        outcomes: &mut Vec<Appended>,
+        effects: &mut Effects,
+    ) -> Result<(), ErrorCode> {
+        let acks_all = writer.acks_all();
         let mut guard = self.lock();
         let state = &mut *guard;
-        let epoch = match state.admit(now, acks_all, batches) {
+        let epoch = match state.admit(now, writer, batches) {
             Ok(epoch) => epoch,
             Err(code) => {
                 state.refused.note(now.monotonic, batches.iter().map(|batch| &batch.header));
@@ -316,11 +383,16 @@ impl State {
     fn admit(
         &mut self,
         now: Now,
-        acks_all: bool,
+        writer: Writer,
         batches: &[CheckedBatch<'_>],
     ) -> Result<LeaderEpoch, ErrorCode> {
         let log = self.log.as_ref().ok_or(ErrorCode::NotLeaderOrFollower)?;
-        let epoch = self.replica.check_append(acks_all)?;
+        let epoch = self.replica.check_append(writer.acks_all())?;
+        if let Writer::Coordinator { epoch: loaded } = writer
+            && loaded != epoch
+        {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
         let headers = batches.iter().map(|batch| &batch.header);
         let in_order = self.refused.admit(now.monotonic, headers, |producer| log.knows_producer(producer));
         if in_order { Ok(epoch) } else { Err(ErrorCode::NotLeaderOrFollower) }
@@ -370,6 +442,7 @@ impl State {
     /// Moves those whose wait may be over into the effects.
     pub(crate) fn collect(&mut self, effects: &mut Effects) {
         effects.fetches.append(&mut self.fetches);
+        effects.coordinated.extend(self.coordinated.upgrade());
         while let Some(first) = self.produces.front() {
             let result = match self.replica.acknowledgement(first.epoch, first.required) {
                 Acknowledgement::Waits => break,

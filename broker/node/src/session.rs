@@ -4,6 +4,7 @@
 //! from any core; they leave in the order of the requests.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,6 +32,8 @@ pub struct Session {
     number: usize,
     /// By which of the configured listeners it came.
     listener: usize,
+    /// From where, where that is known.
+    address: Option<IpAddr>,
     wake: Arc<dyn Wake>,
     outbox: Mutex<Outbox>,
     /// The next input of this session closes it (an `acks=0` Produce failed).
@@ -95,12 +98,24 @@ impl Session {
         Self {
             number,
             listener,
+            address: None,
             wake,
             outbox: Mutex::default(),
             closed: AtomicBool::new(false),
             warming: Room::default(),
             parked: Mutex::default(),
         }
+    }
+
+    /// With the address that the client has.
+    pub(crate) fn with_address(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// The address that the client has, where it is known.
+    pub(crate) const fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Takes all that is ready, in order.

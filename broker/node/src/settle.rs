@@ -26,6 +26,9 @@ impl Node {
             for partition in std::mem::take(&mut effects.urgent) {
                 self.note_urgent(partition, effects);
             }
+            for partition in std::mem::take(&mut effects.coordinated) {
+                self.follow_groups(now, &partition, effects);
+            }
             for (parked, place, result) in std::mem::take(&mut effects.produces) {
                 if let Some(reply) = parked.fulfil(place, result) {
                     let (session, slot) = parked.session();
@@ -74,6 +77,11 @@ impl Node {
                     partition.flush_time_over(effects);
                 }
             }
+            TicketKind::Groups(partition) => {
+                if let Some(partition) = partition.upgrade() {
+                    self.groups_due(now, &partition, effects);
+                }
+            }
             TicketKind::Chore(chore) => self.chore(now, *chore, effects),
             TicketKind::QuorumDeadline => self.metadata().deadline(now, effects),
             TicketKind::MetadataStalled => self.metadata().write_stalled(effects),
@@ -94,6 +102,8 @@ impl Node {
             (_, JobResult::MetadataPersisted(result)) => self.metadata_persisted(now, *result, effects),
             (_, JobResult::Recovered(recovery)) => self.recovered(now, *recovery, effects),
             (_, JobResult::SpaceMeasured(check)) => self.space_measured(&check, effects),
+            (_, JobResult::GroupsLoaded(load)) => self.groups_loaded(now, *load, effects),
+            (_, JobResult::LagMeasured(round)) => self.lag_measured(*round),
             (_, JobResult::LookedUp(parked)) => effects.replies.push(parked.into_reply()),
             _ => {}
         }

@@ -140,6 +140,13 @@ impl Bench {
         Link { session, input: Vec::new(), versions: VecDeque::new(), received: VecDeque::new() }
     }
 
+    /// Ends a connection.
+    pub(crate) fn disconnect(&mut self, link: Link) {
+        let mut effects = Effects::default();
+        self.node.disconnect(clock(self.now), &link.session, &mut effects);
+        self.take(effects);
+    }
+
     /// Sends a request, and does nothing else.
     pub(crate) fn send<R: Request>(&mut self, link: &mut Link, request: &R, version: i16) {
         let frame = request_frame(request, version, CorrelationId(0), Some("test"));

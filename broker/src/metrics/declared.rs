@@ -120,6 +120,25 @@ metrics! {
     IS_LEADER: Gauge "gregor_partition_is_leader" ["topic", "partition"]
         "1 where this broker leads the partition, else 0.";
 
+    GROUPS: Gauge "gregor_groups" ["state"] "Groups that this broker coordinates, by state.";
+    GROUP_MEMBERS: Gauge "gregor_group_members" [] "Members of groups that this broker coordinates.";
+    GROUP_OFFSETS: Gauge "gregor_group_offsets" []
+        "Partitions for which groups that this broker coordinates have committed offsets.";
+    GROUP_REBALANCES: Counter "gregor_group_rebalances_total" [] "Rebalances of groups that were completed.";
+    GROUP_OFFSET_COMMITS: Counter "gregor_group_offset_commits_total" []
+        "Offsets that groups committed, one for each partition.";
+    GROUP_OFFSET_EXPIRATIONS: Counter "gregor_group_offset_expirations_total" []
+        "Committed offsets that were past their retention and were forgotten.";
+    GROUP_IGNORED_RECORDS: Gauge "gregor_group_ignored_records" []
+        "Records of groups that could not be read when they were loaded.";
+    GROUP_LAG_RECORDS: Gauge "gregor_group_lag_records" ["group", "topic", "partition"]
+        "Records of a partition that a group has not read, by what it has committed.";
+    GROUP_LAG_SECONDS: Gauge "gregor_group_lag_seconds" ["group", "topic", "partition"]
+        "Time since the timestamp of the first record of a partition that a group has not read; 0 when it has read \
+         all. Missing while it is not known.";
+    UNLISTED_GROUP_PARTITIONS: Gauge "gregor_group_partitions_without_series" []
+        "Partitions of groups whose lag is not shown: above metrics.group.partitions.max, or not held by this broker.";
+
     QUORUM_LEADER: Gauge "gregor_quorum_is_leader" [] "1 while this broker is the active controller, else 0.";
     QUORUM_TERM: Gauge "gregor_quorum_term" [] "The metadata quorum's term.";
     QUORUM_COMMITTED_OFFSET: Gauge "gregor_quorum_committed_offset" []

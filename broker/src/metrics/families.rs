@@ -1,10 +1,12 @@
 //! One scrape being gathered: samples grouped by metric, then encoded as Prometheus' text.
 
+use node::GroupLag;
 use node::metrics::{BUCKETS_US, HistogramSnapshot};
 use prometheus::TextEncoder;
 use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 use super::declared::{Kind, Metric};
+use super::groups::LagText;
 use super::partitions::{PartitionSample, PartitionText};
 
 /// The samples of one scrape.
@@ -12,6 +14,7 @@ use super::partitions::{PartitionSample, PartitionText};
 pub struct Families {
     families: Vec<(&'static Metric, Vec<proto::Metric>)>,
     partitions: PartitionText,
+    lag: LagText,
 }
 
 impl Families {
@@ -73,6 +76,11 @@ impl Families {
         self.partitions.add(sample);
     }
 
+    /// Adds the series of one partition of a group.
+    pub fn group_lag(&mut self, lag: &GroupLag<'_>) {
+        self.lag.add(lag);
+    }
+
     fn push(&mut self, metric: &'static Metric, sample: proto::Metric) {
         // Samples of one metric mostly come one after the other.
         match self.families.iter_mut().rev().find(|(other, _)| std::ptr::eq(*other, metric)) {
@@ -92,6 +100,7 @@ impl Families {
         let mut text = String::with_capacity(self.partitions.len() + 64 * 1024);
         TextEncoder::new().encode_utf8(&families, &mut text)?;
         self.partitions.write_to(&mut text);
+        self.lag.write_to(&mut text);
         Ok(text)
     }
 }

@@ -4,6 +4,7 @@
 pub mod counters;
 pub mod declared;
 mod families;
+mod groups;
 mod partitions;
 mod process;
 

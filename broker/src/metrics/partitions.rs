@@ -92,7 +92,7 @@ impl PartitionText {
 
 /// A label's value with backslash, quote and line end escaped. Kafka's topic names hold none of them; a name from
 /// elsewhere must not break the text.
-fn escaped(value: &str) -> std::borrow::Cow<'_, str> {
+pub(super) fn escaped(value: &str) -> std::borrow::Cow<'_, str> {
     if value.contains(['\\', '"', '\n']) {
         value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into()
     } else {

@@ -91,7 +91,8 @@ impl Connection {
         let bell = Arc::new(Bell(Notify::new()));
         let wake = Arc::clone(&bell) as Arc<dyn Wake>;
         let now = shell.clock.now();
-        let session = shell.node.connect(now, listener, wake);
+        let address = stream.peer_addr().ok().map(|peer| peer.ip());
+        let session = shell.node.connect_from(now, listener, address, wake);
         let idle = Idle::new(shell.clock, now.monotonic, shell.node.config().connections_max_idle_ms);
         shell.node.metrics().shard(session.number()).opened_connections.increment();
         Self {

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use protocol::ErrorCode;
-use protocol::message::MetadataRequest;
+use protocol::id::{Offset, PartitionIndex};
+use protocol::message::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::message::{FindCoordinatorRequest, MetadataRequest, OffsetCommitRequest};
 
 use crate::broker::Broker;
 
@@ -92,6 +94,50 @@ fn logs_are_synced_and_their_directory_described() {
         committed > 3.0 && broker.metric("gregor_quorum_applied_offset") == Some(committed),
         "{committed}"
     );
+}
+
+#[test]
+fn groups_are_counted_and_their_lag_is_shown() {
+    let broker = Broker::start(&[("metrics.group.partitions.max", "1")]);
+    let mut client = broker.connect();
+    client.create_topic("t", 2, &[]);
+    let find = FindCoordinatorRequest { key: "g".to_owned(), ..FindCoordinatorRequest::default() };
+    assert_eq!(client.call(&find, 3).error_code, ErrorCode::None);
+    for _ in 0..3 {
+        assert_eq!(client.produce("t", 100), ErrorCode::None);
+    }
+    let mut commit = |partition: i32, offset: i64| {
+        let partition = OffsetCommitRequestPartition {
+            partition_index: PartitionIndex(partition),
+            committed_offset: Offset(offset),
+            ..OffsetCommitRequestPartition::default()
+        };
+        let topic = OffsetCommitRequestTopic {
+            name: "t".to_owned(),
+            partitions: vec![partition],
+            ..OffsetCommitRequestTopic::default()
+        };
+        let request = OffsetCommitRequest {
+            group_id: "g".to_owned(),
+            topics: vec![topic],
+            ..OffsetCommitRequest::default()
+        };
+        assert_eq!(client.call(&request, 9).topics[0].partitions[0].error_code, ErrorCode::None);
+    };
+    commit(0, 1);
+    let series = |name: &str| format!("{name}{{group=\"g\",topic=\"t\",partition=\"0\"}}");
+    broker.expect_metric(&series("gregor_group_lag_records"), 2.0);
+    let seconds = broker.metric(&series("gregor_group_lag_seconds")).unwrap();
+    assert!((0.0..60.0).contains(&seconds), "{seconds}");
+    broker.expect_metric("gregor_groups{state=\"Empty\"}", 1.0);
+    broker.expect_metric("gregor_group_offset_commits_total", 1.0);
+    broker.expect_metric("gregor_group_partitions_without_series", 0.0);
+    commit(0, 3);
+    broker.expect_metric(&series("gregor_group_lag_records"), 0.0);
+    broker.expect_metric(&series("gregor_group_lag_seconds"), 0.0);
+    commit(1, 0);
+    broker.expect_metric("gregor_group_partitions_without_series", 1.0);
+    broker.expect_metric("gregor_group_offsets", 2.0);
 }
 
 #[test]

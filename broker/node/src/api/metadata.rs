@@ -14,6 +14,7 @@ use protocol::message::metadata::{
 use protocol::wire::Reader;
 
 use super::{Call, Handled, decode};
+use crate::coordinator::{OFFSETS_TOPIC, offsets_topic};
 
 /// What is allowed on a cluster and on a topic while no authorizer is configured: a bit for each of Kafka's
 /// `AclOperation` codes that apply (cluster: 5, 7 to 12; topic: 3 to 8, 10, 11).
@@ -69,8 +70,13 @@ fn to_create(call: &Call<'_>, image: &MetadataImage, request: &MetadataRequest) 
     let mut seen = BTreeSet::new();
     for name in request.topics.iter().flatten().filter_map(|topic| topic.name.as_deref()) {
         let known = image.topic(name).is_some();
-        // A broker makes its own topics when it needs them, with settings of their own.
-        if !known && !is_internal(name) && seen.insert(name) && topic_name_problem(name).is_none() {
+        if known || !seen.insert(name) {
+            continue;
+        }
+        // Brokers' own topics have settings of their own.
+        if name == OFFSETS_TOPIC {
+            missing.push(offsets_topic(&call.node.config(), image));
+        } else if !is_internal(name) && topic_name_problem(name).is_none() {
             missing.push(CreateTopic::with_defaults(name));
         }
     }

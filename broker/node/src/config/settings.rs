@@ -110,6 +110,36 @@ config! {
     /// `telemetry.max.bytes`.
     telemetry_max_bytes: i32 = |t| t.number("telemetry.max.bytes");
 
+    /// `group.min.session.timeout.ms`.
+    group_min_session_timeout_ms: i32 = |t| t.number("group.min.session.timeout.ms");
+    /// `group.max.session.timeout.ms`.
+    group_max_session_timeout_ms: i32 = |t| t.number("group.max.session.timeout.ms");
+    /// `group.initial.rebalance.delay.ms`.
+    group_initial_rebalance_delay_ms: i32 = |t| t.number("group.initial.rebalance.delay.ms");
+    /// `group.max.size`.
+    group_max_size: i32 = |t| t.number("group.max.size");
+    /// `offsets.commit.timeout.ms`.
+    offsets_commit_timeout_ms: u64 = |t| t.number("offsets.commit.timeout.ms");
+    /// `offsets.load.buffer.size`.
+    offsets_load_buffer_size: u32 = |t| t.number("offsets.load.buffer.size");
+    /// `offsets.topic.replication.factor`; `None` where it is not set, and so many as there are brokers.
+    offsets_topic_replication_factor: Option<i16> =
+        |t| t.is_set("offsets.topic.replication.factor").then(|| t.number("offsets.topic.replication.factor"));
+    /// `offsets.topic.num.partitions`.
+    offsets_topic_num_partitions: i32 = |t| t.number("offsets.topic.num.partitions");
+    /// `offsets.topic.segment.bytes`.
+    offsets_topic_segment_bytes: i32 = |t| t.number("offsets.topic.segment.bytes");
+    /// `offsets.topic.compression.codec`.
+    offsets_topic_compression_codec: i16 = |t| t.number("offsets.topic.compression.codec");
+    /// `offset.metadata.max.bytes`.
+    offset_metadata_max_bytes: i32 = |t| t.number("offset.metadata.max.bytes");
+    /// `offsets.retention.minutes`.
+    offsets_retention_minutes: i32 = |t| t.number("offsets.retention.minutes");
+    /// `offsets.retention.check.interval.ms`.
+    offsets_retention_check_interval_ms: u64 = |t| t.number("offsets.retention.check.interval.ms");
+    /// `metrics.group.partitions.max`.
+    metrics_group_partitions_max: usize = |t| t.number("metrics.group.partitions.max");
+
     /// `decompressed.batch.bytes.max`.
     decompressed_batch_bytes_max: usize = |t| t.number("decompressed.batch.bytes.max");
     /// `log.retention.ms`, or `log.retention.minutes`, or `log.retention.hours`; `None` keeps all.

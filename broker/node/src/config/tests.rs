@@ -56,8 +56,8 @@ fn names_are_unique_and_defaults_valid() {
     }
     assert_eq!(
         names.len(),
-        360 + 3 + 13,
-        "Kafka 4.3.1 has 360 keys and 3 dynamic ones, Gregor 13 of its own"
+        360 + 3 + 14,
+        "Kafka 4.3.1 has 360 keys and 3 dynamic ones, Gregor 14 of its own"
     );
 }
 
@@ -74,7 +74,8 @@ fn kafkas_stock_file_starts() {
         notices.contains("server.properties:10: num.io.threads has no effect: work is not split"),
         "{notices}"
     );
-    assert!(notices.contains("offsets.topic.replication.factor is kept and shown"), "{notices}");
+    assert!(notices.contains("transaction.state.log.replication.factor is kept and shown"), "{notices}");
+    assert!(!notices.contains("offsets.topic.replication.factor"), "{notices}");
     assert!(!notices.contains("log.segment.bytes"), "{notices}");
 }
 

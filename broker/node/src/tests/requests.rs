@@ -98,13 +98,15 @@ fn clients_do_not_write_what_brokers_keep_in_topics() {
 }
 
 #[test]
-fn looking_for_a_topic_of_the_brokers_does_not_make_it() {
+fn looking_for_a_topic_of_the_brokers_makes_it_where_they_know_its_settings() {
     let mut bench = Bench::ready(&VirtualDisk::new());
     let topic = |name: &str| MetadataRequestTopic { name: Some(name.to_owned()), ..Default::default() };
-    let topics = Some(vec![topic("__consumer_offsets"), topic("ordinary")]);
+    let names = ["__transaction_state", "__consumer_offsets", "ordinary"];
+    let topics = Some(names.map(topic).to_vec());
     let response = bench.call(&MetadataRequest { topics, ..Default::default() }, 9);
     let codes: Vec<_> = response.topics.iter().map(|topic| topic.error_code).collect();
-    assert_eq!(codes, [ErrorCode::UnknownTopicOrPartition, ErrorCode::None]);
+    assert_eq!(codes, [ErrorCode::UnknownTopicOrPartition, ErrorCode::None, ErrorCode::None]);
+    assert_eq!(response.topics[1].partitions.len(), 50);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 mod admin;
 mod consumer;
 mod inspector;
+mod member;
 mod pages;
 mod producer;
 mod records;
 mod scanner;
+mod tidier;
 
 use std::collections::VecDeque;
 
@@ -18,8 +20,10 @@ use protocol::wire::{Message, Reader, Request};
 pub(crate) use admin::Admin;
 pub(crate) use consumer::Consumer;
 pub(crate) use inspector::Inspector;
+pub(crate) use member::Member;
 pub(crate) use producer::Producer;
 pub(crate) use scanner::Scanner;
+pub(crate) use tidier::Tidier;
 
 use crate::oracle::Oracle;
 use crate::random::Random;

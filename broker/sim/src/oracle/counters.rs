@@ -112,6 +112,30 @@ counters! {
     lists_checked,
     /// Pages of such lists that ended within a topic.
     cursors,
+    /// Logs from which groups were read.
+    group_loads,
+    /// Members that got into a generation.
+    group_joins,
+    /// Members that got their part of an assignment.
+    group_syncs,
+    /// Static members that found their generation again.
+    static_returns,
+    /// Members that forgot who they were.
+    members_crashed,
+    /// Members that took leave.
+    members_left,
+    /// Offsets committed by members.
+    offset_commits,
+    /// Commits that were refused.
+    refused_commits,
+    /// Committed offsets read and compared.
+    offset_fetches,
+    /// Committed offsets that were deleted.
+    offsets_deleted,
+    /// Groups that were deleted.
+    groups_deleted,
+    /// Groups in lists of them.
+    groups_listed,
 }
 
 impl Counters {

@@ -1,6 +1,7 @@
 //! Judges what clients see: it knows what was acknowledged and what was read, and says what must not be.
 
 mod counters;
+mod groups;
 mod log;
 mod look_up;
 mod topic;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::id::{ProducerEpoch, ProducerId, TopicId};
 
 pub use counters::Counters;
+pub(crate) use groups::Groups;
 pub(crate) use log::{Fact, Log};
 pub(crate) use look_up::Span;
 pub(crate) use topic::{Kind, Place, Topic};
@@ -34,6 +36,7 @@ pub(crate) struct Oracle {
     pub(crate) offline_since: Option<u64>,
     /// The cluster's id, once it was told.
     cluster_id: Option<String>,
+    pub(crate) groups: Groups,
     pub(crate) counters: Counters,
 }
 
@@ -189,7 +192,11 @@ impl Oracle {
     }
 
     /// What was not synced may be gone: the power was lost, or the page cache gave up what a sync had failed for.
-    pub(crate) const fn unsynced_lost(&mut self) {
+    pub(crate) fn unsynced_lost(&mut self) {
+        self.groups.unsynced_lost();
+        // Nobody scans topics that were to be deleted. Where the power took the deletion, it took records too.
+        let doomed = |id: &TopicId| self.topics.values().any(|topic| topic.id == *id && topic.deletion_asked);
+        self.logs.retain(|(id, _), _| !doomed(id));
         self.cut_pending = true;
         self.power_losses += 1;
     }

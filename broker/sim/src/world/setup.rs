@@ -7,7 +7,7 @@ use storage::disk::{Failures, VirtualDisk};
 
 use super::network::Link;
 use super::{Event, MILLI, Phase, World};
-use crate::client::{Admin, Client, Consumer, Inspector, Producer, Scanner};
+use crate::client::{Admin, Client, Consumer, Inspector, Member, Producer, Scanner, Tidier};
 use crate::fault::Plan;
 use crate::oracle::{Kind, Oracle};
 use crate::random::Random;
@@ -25,6 +25,12 @@ impl World {
             // The broker's clock jumps, those of its clients do not.
             ("log.message.timestamp.after.max.ms", i64::MAX.to_string()),
             ("max.incremental.fetch.session.cache.slots", random.between(1, 8).to_string()),
+            ("offsets.topic.num.partitions", random.between(1, 3).to_string()),
+            ("offsets.load.buffer.size", random.between(1, 2_000).to_string()),
+            ("offsets.topic.compression.codec", random.between(0, 4).to_string()),
+            ("offsets.commit.timeout.ms", random.between(100, 5_000).to_string()),
+            ("group.min.session.timeout.ms", "100".to_owned()),
+            ("group.initial.rebalance.delay.ms", random.between(0, 300).to_string()),
         ];
         let overrides = overrides.map(|(key, value)| (key.to_owned(), value));
         let config = Config::dev(&overrides).map_err(|problems| format!("{problems:?}"))?;
@@ -83,6 +89,14 @@ impl World {
         for number in 1..=self.random.between(1, 2) {
             let name = format!("consumer-{number}");
             self.add(&name, Box::new(Consumer::new(&name)), false, (2_000, 30_000));
+        }
+        self.add("tidier", Box::new(Tidier::new()), false, (5_000, 60_000));
+        for group in ["group-1", "group-2"] {
+            for number in 1..=self.random.between(1, 3) {
+                let name = format!("{group}-member-{number}");
+                let is_static = self.random.chance(40);
+                self.add(&name, Box::new(Member::new(&name, group, is_static)), false, (5_000, 80_000));
+            }
         }
     }
 

@@ -45,6 +45,7 @@ impl World {
             match &job {
                 Job::Warm(_) => self.oracle.counters.cold_reads += 1,
                 Job::Recover(_) => self.oracle.counters.recoveries += 1,
+                Job::LoadGroups(_) => self.oracle.counters.group_loads += 1,
                 _ => {}
             }
             server.push(ticket, job);

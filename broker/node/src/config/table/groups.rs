@@ -16,31 +16,32 @@ keys! {
     "group.coordinator.cached.buffer.max.bytes": Int = "1048588",
         AtLeast(524_288), Medium, ClusterWide, Later,
         "The largest write buffer that the coordinator keeps for reuse.";
-    "group.min.session.timeout.ms": Int = "6000", Any, Medium, ReadOnly, Later,
+    "group.min.session.timeout.ms": Int = "6000", Any, Medium, ReadOnly, Acts,
         "The shortest session timeout that a classic member may ask for.";
-    "group.max.session.timeout.ms": Int = "1800000", Any, Medium, ReadOnly, Later,
+    "group.max.session.timeout.ms": Int = "1800000", Any, Medium, ReadOnly, Acts,
         "The longest session timeout that a classic member may ask for.";
-    "group.initial.rebalance.delay.ms": Int = "3000", Any, Medium, ReadOnly, Later,
+    "group.initial.rebalance.delay.ms": Int = "3000", Any, Medium, ReadOnly, Acts,
         "How long an empty classic group waits for more members before its first rebalance.";
-    "group.max.size": Int = "2147483647", AtLeast(1), Medium, ReadOnly, Later,
+    "group.max.size": Int = "2147483647", AtLeast(1), Medium, ReadOnly, Acts,
         "The most members of a classic group.";
-    "offsets.commit.timeout.ms": Int = "5000", AtLeast(1), High, ReadOnly, Later,
+    "offsets.commit.timeout.ms": Int = "5000", AtLeast(1), High, ReadOnly, Acts,
         "How long a commit of offsets waits for the replicas.";
-    "offsets.load.buffer.size": Int = "5242880", AtLeast(1), High, ReadOnly, Later,
+    "offsets.load.buffer.size": Int = "5242880", AtLeast(1), High, ReadOnly, Acts,
         "Bytes read at a time when a coordinator loads its groups.";
-    "offsets.topic.replication.factor": Short = "3", AtLeast(1), High, ReadOnly, Later,
-        "Replicas of the topic that holds the groups' offsets.";
-    "offsets.topic.num.partitions": Int = "50", AtLeast(1), High, ReadOnly, Later,
+    "offsets.topic.replication.factor": Short = "3", AtLeast(1), High, ReadOnly, Acts,
+        "Replicas of the topic that holds the groups' offsets. Unset, it is 3, or as many as there are brokers when \
+         the first group comes; a number that was set is never lowered.";
+    "offsets.topic.num.partitions": Int = "50", AtLeast(1), High, ReadOnly, Acts,
         "Partitions of the topic that holds the groups' offsets; not to be changed once it exists.";
-    "offsets.topic.segment.bytes": Int = "104857600", AtLeast(1), High, ReadOnly, Later,
+    "offsets.topic.segment.bytes": Int = "104857600", AtLeast(1), High, ReadOnly, Acts,
         "The segment size of the topic that holds the groups' offsets.";
-    "offsets.topic.compression.codec": Int = "0", Any, High, ReadOnly, Later,
-        "The codec, by number, of the topic that holds the groups' offsets.";
-    "offset.metadata.max.bytes": Int = "4096", Any, High, ReadOnly, Later,
+    "offsets.topic.compression.codec": Int = "0", Between(0, 4), High, ReadOnly, Acts,
+        "The codec in which groups' records are written: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.";
+    "offset.metadata.max.bytes": Int = "4096", Any, High, ReadOnly, Acts,
         "The most bytes of text that a commit may carry.";
-    "offsets.retention.minutes": Int = "10080", AtLeast(1), High, ReadOnly, Later,
+    "offsets.retention.minutes": Int = "10080", AtLeast(1), High, ReadOnly, Acts,
         "How long an empty group's offsets are kept.";
-    "offsets.retention.check.interval.ms": Long = "600000", AtLeast(1), High, ReadOnly, Later,
+    "offsets.retention.check.interval.ms": Long = "600000", AtLeast(1), High, ReadOnly, Acts,
         "How often offsets are looked through for expired ones.";
     "group.consumer.session.timeout.ms": Int = "45000", AtLeast(1), Medium, ReadOnly, Later,
         "A consumer-group member silent for this long is removed.";

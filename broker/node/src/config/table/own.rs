@@ -37,4 +37,7 @@ keys! {
     "warm.jobs.max": Int = "256", Between(1, 100_000), Medium, ReadOnly, Acts,
         "Reads from disk that wait for a thread at once; a further cold Fetch waits its time, and is then \
          answered with what is in memory.";
+    "metrics.group.partitions.max": Int = "10000", Between(0, 1_000_000), Medium, ReadOnly, Acts,
+        "Partitions of groups whose lag is shown as series of their own, those of a broker's groups taken \
+         together; 0 shows none. How many are left out is a metric too.";
 }

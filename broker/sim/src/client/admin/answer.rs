@@ -175,9 +175,9 @@ fn latest(
     context.oracle.log(place).high_watermark(answer.offset.0, floor)
 }
 
-/// What Metadata says exists.
+/// What Metadata says exists, but for topics that the broker makes for itself.
 pub(in crate::client) fn listed(response: &MetadataResponse) -> Vec<(String, protocol::id::TopicId, i32)> {
-    let topics = response.topics.iter().filter(|topic| !topic.error_code.is_error());
+    let topics = response.topics.iter().filter(|topic| !topic.error_code.is_error() && !topic.is_internal);
     topics
         .map(|topic| {
             let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
