@@ -93,7 +93,7 @@ fn prepare<'a>(target: &'a Target, cold: &Cold) -> Result<Filled<'a>> {
 /// A window undisturbed, and one beside the consumer.
 fn round(filled: &Filled<'_>, cold: &Cold, windows: &mut Windows, journal: &mut Journal) -> Result<()> {
     let target = filled.target;
-    let quiet = load(target, Duration::from_secs(5), &AtomicBool::new(false))?;
+    let quiet = paced_load(target, Duration::from_secs(5), &AtomicBool::new(false))?;
     journal.write("cold quiet", target, &quiet)?;
     drop_from_cache(&log_files(&target.data())?)?;
     let disturbed = disturbed(filled, cold)?;
@@ -157,7 +157,7 @@ fn disturbed(filled: &Filled<'_>, cold: &Cold) -> Result<Measurement> {
             stop.store(true, Ordering::Relaxed);
             read
         });
-        let window = load(target, cold.window_max, &stop);
+        let window = paced_load(target, cold.window_max, &stop);
         give_up.store(true, Ordering::Relaxed);
         let read = reader.join().expect("the consumer does not panic");
         let read = read.with_context(|| format!("read {} from disk", target.kind.name()))?;
@@ -167,7 +167,8 @@ fn disturbed(filled: &Filled<'_>, cold: &Cold) -> Result<Measurement> {
     })
 }
 
-fn load(target: &Target, window: Duration, stop: &AtomicBool) -> Result<Measurement> {
+/// The paced load on the topic `beside`, for a window or until it is told to stop.
+pub fn paced_load(target: &Target, window: Duration, stop: &AtomicBool) -> Result<Measurement> {
     let Load::Produce { shape, connections, rate } = paced() else { unreachable!("it produces") };
     let load = ProduceLoad {
         broker: target.address.clone(),

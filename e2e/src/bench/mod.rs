@@ -7,9 +7,11 @@
 
 pub mod cold;
 pub mod fresh;
+pub mod groups;
 pub mod known_short;
 pub mod rounds;
 pub mod rows;
+pub mod size;
 pub mod stalls;
 pub mod start;
 pub mod stats;

@@ -21,8 +21,12 @@ pub enum Metric {
     P99,
     /// Millions of bytes of anonymous memory.
     Memory,
-    /// Seconds from exec.
+    /// Seconds.
     Seconds,
+    /// Per cent of one core.
+    CoreShare,
+    /// Millions of bytes of a file.
+    FileSize,
 }
 
 impl Metric {
@@ -37,6 +41,8 @@ impl Metric {
             Metric::P99 => "p99 ms",
             Metric::Memory => "anonymous MB",
             Metric::Seconds => "s",
+            Metric::CoreShare => "% of a core",
+            Metric::FileSize => "MB",
         }
     }
 
@@ -47,6 +53,8 @@ impl Metric {
             Metric::CpuPerRequest
             | Metric::CpuPerGigabyte
             | Metric::MachineCpuPerGigabyte
+            | Metric::CoreShare
+            | Metric::FileSize
             | Metric::Memory => 0.05,
             Metric::RequestsPerSecond | Metric::MegabytesPerSecond | Metric::Seconds => 0.10,
             Metric::P99 => 0.25,
@@ -64,6 +72,9 @@ impl Metric {
             Metric::P99 => window.latency_ms(0.99),
             Metric::Memory => window.anonymous_bytes as f64 / 1e6,
             Metric::Seconds => window.seconds,
+            Metric::CoreShare => window.process_cpu_seconds / window.seconds * 100.0,
+            // A window writes no file of its own.
+            Metric::FileSize => f64::NAN,
         }
     }
 
@@ -221,12 +232,21 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// The rows that need servers of their own; measured once a run, a few times each.
-pub const SPECIAL_ROWS: &[&str] = &["fresh", "cold", "start"];
+pub const SPECIAL_ROWS: &[&str] = &["fresh", "size", "groups", "cold", "start"];
 
 /// Their lines that have a goal, with the figure that it is about.
 pub const SPECIAL_GOALS: &[(&str, Metric)] = &[
     ("fresh", Metric::CpuPerGigabyte),
     ("fresh", Metric::Memory),
+    ("size create", Metric::Seconds),
+    ("size idle", Metric::Memory),
+    ("size idle", Metric::CoreShare),
+    ("size scrape", Metric::CpuPerRequest),
+    ("size binary", Metric::FileSize),
+    ("connections", Metric::P99),
+    ("connections", Metric::Memory),
+    ("rebalance", Metric::Seconds),
+    ("heartbeats", Metric::CoreShare),
     ("cold", Metric::P99),
     ("start clean", Metric::Seconds),
     ("start killed", Metric::Seconds),

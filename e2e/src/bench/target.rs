@@ -86,13 +86,18 @@ impl Target {
 
     /// Prepares a folder named after the kind and `label`, empty before, and starts the server in it.
     pub fn start(programs: &Programs, kind: Kind, label: &str) -> Result<Target> {
+        Target::start_with(programs, kind, label, &[])
+    }
+
+    /// The same with settings, each `KEY=VALUE`, that differ from the shipped ones.
+    pub fn start_with(programs: &Programs, kind: Kind, label: &str, settings: &[&str]) -> Result<Target> {
         let directory = programs.data.join(format!("{}-{label}", kind.name().to_lowercase()));
         if directory.exists() {
             fs::remove_dir_all(&directory).with_context(|| format!("empty {}", directory.display()))?;
         }
         fs::create_dir_all(&directory)?;
         let port = free_port()?;
-        prepare(programs, kind, &directory, port)?;
+        prepare(programs, kind, &directory, port, settings)?;
         let mut target = Target {
             kind,
             address: format!("127.0.0.1:{port}"),
@@ -187,6 +192,11 @@ impl Target {
         Ok(port.parse()?)
     }
 
+    /// Where Gregor serves HTTP.
+    pub fn http(&self) -> Result<String> {
+        Ok(format!("127.0.0.1:{}", self.port()? + 1))
+    }
+
     /// The folder that holds its logs.
     pub fn data(&self) -> PathBuf {
         self.directory.join("data")
@@ -222,7 +232,7 @@ fn free_port() -> Result<u16> {
     bail!("no two neighbouring ports are free")
 }
 
-fn prepare(programs: &Programs, kind: Kind, directory: &Path, port: u16) -> Result<()> {
+fn prepare(programs: &Programs, kind: Kind, directory: &Path, port: u16, settings: &[&str]) -> Result<()> {
     match kind {
         Kind::Floor => Ok(()),
         Kind::Kafka => {
@@ -231,6 +241,7 @@ fn prepare(programs: &Programs, kind: Kind, directory: &Path, port: u16) -> Resu
                 .arg(directory)
                 .arg(port.to_string())
                 .arg(DELETE_DELAY)
+                .args(settings)
                 .status()
                 .context("format Kafka's folder")?;
             ensure!(status.success(), "Kafka's folder could not be formatted: see {}", directory.display());
@@ -238,8 +249,9 @@ fn prepare(programs: &Programs, kind: Kind, directory: &Path, port: u16) -> Resu
         }
         Kind::Gregor => {
             let properties = format!(
-                "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n{DELETE_DELAY}\n",
-                directory.join("data").display()
+                "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n{DELETE_DELAY}\n{}\n",
+                directory.join("data").display(),
+                settings.join("\n")
             );
             fs::write(directory.join("server.properties"), properties).context("write Gregor's configuration")
         }

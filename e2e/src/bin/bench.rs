@@ -9,13 +9,16 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use e2e::bench::cold::{self, Cold};
 use e2e::bench::fresh::fresh_starts;
+use e2e::bench::groups::{self, Groups};
 use e2e::bench::known_short::{self, Reason};
 use e2e::bench::rounds::{self, Journal, Plan, Servers};
 use e2e::bench::rows::{ROWS, SPECIAL_ROWS};
+use e2e::bench::size;
 use e2e::bench::start::{self, Kept};
 use e2e::bench::table::{Line, Outcome};
 use e2e::bench::target::{Kind, Programs, Target};
 use e2e::bench::touch::touch_free_memory;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A JVM that has run other rows needs less load before it is measured on the next.
 const WARM_AGAIN: Duration = Duration::from_secs(15);
@@ -30,7 +33,7 @@ struct Options {
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
     /// No row begins after so many minutes: it counts as failed. The last rows take up to 6
-    #[arg(long, default_value_t = 33)]
+    #[arg(long, default_value_t = 43)]
     minutes: u64,
     /// Where the table goes besides standard output; every window goes to the same name with .jsonl
     #[arg(long, default_value = "target/bench.md")]
@@ -110,6 +113,7 @@ fn run(options: &Options) -> Result<bool> {
         began: Instant::now(),
         outcome: Outcome::default(),
     };
+    allow_descriptors()?;
     touch_free_memory();
     // A server that somebody else started cannot be started anew.
     let starts = options.running.is_none();
@@ -117,6 +121,7 @@ fn run(options: &Options) -> Result<bool> {
         let lines = fresh_starts(&run.programs, if options.quick { 1 } else { 3 }, &mut run.journal);
         run.add("fresh", lines)?;
     }
+    run.many(starts)?;
     run.side_by_side()?;
     if starts && options.wants("start") {
         let kept = if options.quick { Kept::quick() } else { Kept::full() };
@@ -163,6 +168,20 @@ impl Run<'_> {
         self.outcome.render(&preface(self.options, self.began.elapsed()), &self.known)
     }
 
+    /// Partitions, connections, groups and their members by the thousand.
+    fn many(&mut self, starts: bool) -> Result<()> {
+        let quick = self.options.quick;
+        if starts && self.options.wants("size") && self.programs.gregor.is_some() {
+            let lines = size::run(&self.programs, if quick { 1 } else { 3 });
+            self.add("size", lines)?;
+        }
+        if starts && self.options.wants("groups") {
+            let lines = groups::run(&self.programs, &if quick { Groups::quick() } else { Groups::full() });
+            self.add("groups", lines)?;
+        }
+        Ok(())
+    }
+
     /// The rows for which all servers run at the same time. A row that fails does not keep the next from being
     /// measured.
     fn side_by_side(&mut self) -> Result<()> {
@@ -207,6 +226,14 @@ impl Run<'_> {
             floor: Target::start(programs, Kind::Floor, "loaded")?,
         })
     }
+}
+
+/// This process and the servers that it starts may hold as many descriptors as the machine allows: there are rows of
+/// 10,000 connections.
+fn allow_descriptors() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .context("raise the limit of descriptors")
 }
 
 /// What was measured on: without it no figure means anything.
