@@ -11,7 +11,7 @@ use crate::effects::Reply;
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: InitProducerIdRequest = decode(reader, call.header.api_version)?;
     if let Some(id) = request.transactional_id {
-        // Transactions have no coordinator to ask for here: FindCoordinator is not served either.
+        // Transactions have no coordinator here, which FindCoordinator answers with the same code.
         let code = if id.is_empty() { ErrorCode::InvalidRequest } else { ErrorCode::UnsupportedVersion };
         return Ok(Handled::Reply(producer_id_reply(call.header, Err(code))));
     }

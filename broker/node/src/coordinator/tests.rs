@@ -1,6 +1,7 @@
 //! Groups as clients see them: frames in, frames out, over restarts and refusals of the disk.
 
 mod admin;
+mod lag;
 mod refusals;
 mod restarts;
 
@@ -17,6 +18,10 @@ use protocol::message::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponseGroup,
 };
 use protocol::message::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
+use protocol::message::{
+    DeleteGroupsRequest, DescribeGroupsRequest, LeaveGroupRequest, ListGroupsRequest, OffsetDeleteRequest,
+};
+use protocol::wire::Request;
 use storage::disk::VirtualDisk;
 
 use crate::testing::{Bench, Link};
@@ -238,4 +243,29 @@ fn a_client_that_leaves_while_it_waits_takes_nothing_with_it() {
     let found = joined(&mut again).expect("it finds the generation that it is in");
     assert_eq!((found.error_code, found.generation_id), (ErrorCode::None, GenerationId(2)));
     assert_eq!(bench.node.parked().taken(), 0, "nobody waits");
+}
+
+#[test]
+fn every_version_is_answered_in_its_own_form() {
+    fn each<R: Request>(bench: &mut Bench, request: &R) {
+        for version in R::VERSIONS {
+            // Decoded whole, which the call checks.
+            bench.call(request, version);
+        }
+    }
+    let mut bench = bench(&VirtualDisk::new());
+    assert_eq!(bench.commit_code(-1, "", 3), ErrorCode::None);
+    each(&mut bench, &FindCoordinatorRequest { key: "g".to_owned(), ..Default::default() });
+    // Without a protocol, none waits for others.
+    each(&mut bench, &JoinGroupRequest { protocols: Vec::new(), ..join("", None) });
+    each(&mut bench, &SyncGroupRequest { group_id: "g".to_owned(), ..Default::default() });
+    each(&mut bench, &HeartbeatRequest { group_id: "g".to_owned(), ..Default::default() });
+    each(&mut bench, &LeaveGroupRequest { group_id: "g".to_owned(), ..Default::default() });
+    each(&mut bench, &commit(-1, "", "t", 3));
+    each(&mut bench, &OffsetFetchRequest { group_id: "g".to_owned(), ..fetch_request("g", Some(&["t"])) });
+    each(&mut bench, &OffsetDeleteRequest { group_id: "g".to_owned(), ..Default::default() });
+    each(&mut bench, &ListGroupsRequest::default());
+    each(&mut bench, &DescribeGroupsRequest { groups: vec!["g".to_owned()], ..Default::default() });
+    each(&mut bench, &DeleteGroupsRequest { groups_names: vec!["g".to_owned()] });
+    assert_eq!(bench.node.parked().taken(), 0);
 }
