@@ -18,6 +18,7 @@ import org.apache.kafka.clients.consumer.RangeAssignor;
 import org.apache.kafka.clients.consumer.RoundRobinAssignor;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.FencedInstanceIdException;
 
 /** A consumer of a group and the thread that polls it, for Client. */
 final class Member implements ConsumerRebalanceListener {
@@ -41,7 +42,9 @@ final class Member implements ConsumerRebalanceListener {
         Properties properties = Client.properties(request, "group.id=" + request.get("group").asText(),
             "client.id=" + name, "enable.auto.commit=false", "auto.offset.reset=earliest",
             "session.timeout.ms=" + request.get("session_ms").asText(), "heartbeat.interval.ms=300",
-            "metadata.max.age.ms=2000");
+            "metadata.max.age.ms=2000",
+            // A leader that begins again with its bootstrap servers believes its topics gone, and joins anew.
+            "metadata.recovery.strategy=none");
         properties.put("partition.assignment.strategy", List.of(ASSIGNORS.get(request.get("assignor").asText())));
         if (!request.get("instance").isNull()) {
             properties.put("group.instance.id", request.get("instance").asText());
@@ -104,6 +107,8 @@ final class Member implements ConsumerRebalanceListener {
                 if (!places.isEmpty()) tell("records", Map.of("records", places));
             } catch (KafkaException failed) {
                 tell("error", Map.of("text", failed.toString()));
+                // Going on would fence the member that took its place.
+                left = failed instanceof FencedInstanceIdException;
                 pause();
             }
             for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) task.run();
