@@ -214,11 +214,13 @@ impl GroupShard {
         self.groups.insert(Arc::clone(group_id), group);
     }
 
-    /// Lets go of a group.
-    fn forget(&mut self, group_id: &str) {
-        let Some(mut group) = self.groups.remove(group_id) else { return };
+    /// Lets go of a group and of whoever has an id and did not join it.
+    fn forget(&mut self, group_id: &str) -> Option<Group> {
+        let mut group = self.groups.remove(group_id)?;
         self.shared.tally.remove_group(&group);
         self.shared.timers.silence_all(&mut group);
+        group.pending.clear();
+        Some(group)
     }
 }
 

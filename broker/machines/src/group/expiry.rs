@@ -12,7 +12,7 @@ use super::offsets::tombstone;
 use super::record::{Change, CommittedOffset};
 use super::reply::{DeletedGroup, GroupState, Outcome, Reply};
 use super::request::{Caller, Moment};
-use super::settings::{EXPIRED_PER_CALL_MAX, TOMBSTONE_BATCH_BYTES_MAX};
+use super::settings::EXPIRED_PER_CALL_MAX;
 use super::turn::{Then, Turn};
 
 impl GroupShard {
@@ -46,11 +46,9 @@ impl GroupShard {
                 ended.push(Arc::clone(&group.id));
             }
         }
-        for group_id in ended {
-            self.forget(&group_id);
-        }
+        let ended: Vec<Group> = ended.iter().filter_map(|group_id| self.forget(group_id)).collect();
         let mut turn = Turn { at, shared: &mut self.shared, out };
-        turn.append_in_parts(changes, TOMBSTONE_BATCH_BYTES_MAX, Then::Nothing);
+        turn.append_tombstones(changes, Then::Nothing, ended);
         has_more
     }
 
@@ -75,20 +73,21 @@ impl GroupShard {
             }
         }
         let mut turn = Turn { at, shared: &mut self.shared, out };
-        turn.append_in_parts(changes, TOMBSTONE_BATCH_BYTES_MAX, Then::Nothing);
+        turn.append_tombstones(changes, Then::Nothing, Vec::new());
     }
 
     /// DeleteGroups, of the ids that belong to this shard: answered when all tombstones are committed.
     pub fn delete_groups(&mut self, at: Moment, caller: Caller, group_ids: Vec<String>, out: &mut Outcome) {
         let mut changes = Vec::new();
         let mut deleted = Vec::with_capacity(group_ids.len());
+        let mut gone = Vec::new();
         for group_id in group_ids {
             let result = self.check_serving().and_then(|()| self.check_delete_group(&group_id));
             if let Ok(group_id) = &result {
                 let offsets = self.offsets_written(group_id).into_iter();
                 changes.extend(offsets.map(|(topic, index)| tombstone(group_id, &topic, index)));
                 changes.push(Change::Group { group_id: Arc::clone(group_id), metadata: None });
-                self.forget(group_id);
+                gone.extend(self.forget(group_id));
             }
             deleted.push(DeletedGroup { group_id, error_code: result.err().unwrap_or(ErrorCode::None) });
         }
@@ -97,7 +96,7 @@ impl GroupShard {
         if changes.is_empty() {
             turn.reply(caller, reply);
         } else {
-            turn.append_in_parts(changes, TOMBSTONE_BATCH_BYTES_MAX, Then::Answer(caller, reply));
+            turn.append_tombstones(changes, Then::Answer(caller, reply), gone);
         }
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::GroupShard;
 use super::membership::Group;
-use super::record::Change;
 use super::reply::{BatchId, GroupState, JoinReply, Outcome, Reply, TopicCodes};
 use super::request::Moment;
 use super::turn::{Then, Turn};
@@ -90,6 +89,8 @@ impl GroupShard {
                 let mut batches = self.shared.in_flight.iter_mut();
                 if let Some(last) = batches.find(|in_flight| in_flight.id == last) {
                     last.part_failed = Some(error_code);
+                    let deleted = std::mem::take(&mut last.deleted);
+                    self.restore(deleted);
                 }
             }
             Then::Created { group_id, incarnation } => {
@@ -110,14 +111,9 @@ impl GroupShard {
                 out.replies.push((caller, reply));
             }
         }
+        self.restore(failed.deleted);
         for change in &failed.changes {
-            let is_tombstone =
-                matches!(change, Change::Group { metadata: None, .. } | Change::Offset { offset: None, .. });
-            if is_tombstone {
-                self.restore(at, change.group_id(), out);
-            } else {
-                self.drop_if_void(change.group_id());
-            }
+            self.drop_if_void(change.group_id());
         }
     }
 
@@ -167,10 +163,13 @@ impl GroupShard {
         }
     }
 
-    /// A group that could not be deleted, or not all of it, is there again, unless another one was made meanwhile.
-    fn restore(&mut self, at: Moment, group_id: &Arc<str>, out: &mut Outcome) {
-        if !self.groups.contains_key(group_id) && self.shared.durable.group(group_id).is_some() {
-            self.install(at, group_id, out);
+    /// Groups that could not be deleted, or not wholly, are there again, unless others were made meanwhile.
+    fn restore(&mut self, deleted: Vec<Group>) {
+        for group in deleted {
+            if !self.groups.contains_key(&group.id) {
+                self.shared.tally.add_group(&group);
+                self.groups.insert(Arc::clone(&group.id), group);
+            }
         }
     }
 
@@ -182,7 +181,7 @@ impl GroupShard {
             && self.shared.durable.group(group_id).is_none()
             && self.shared.changes_in_flight(group_id).next().is_none();
         if is_void {
-            self.forget(group_id);
+            let _ = self.forget(group_id);
         }
     }
 }

@@ -264,7 +264,6 @@ impl Turn<'_> {
                 let replaced = Replaced {
                     group_id: Arc::clone(&group.id),
                     incarnation: group.incarnation,
-                    generation: group.generation,
                     caller: joining.caller,
                     old_id: Arc::from(old_id),
                     new_id: Arc::clone(new_id),
@@ -300,10 +299,7 @@ impl Turn<'_> {
     /// A static member's new id is stored: it gets its generation, and goes on where its predecessor was.
     pub(super) fn replaced(&mut self, group: &mut Group, replaced: &Replaced) {
         let is_waiting = |member: &Member| member.joining == Some(replaced.caller);
-        if !group.is(GroupState::Stable)
-            || group.generation != replaced.generation
-            || !group.members.get(&replaced.new_id).is_some_and(is_waiting)
-        {
+        if !group.is(GroupState::Stable) || !group.members.get(&replaced.new_id).is_some_and(is_waiting) {
             // It is fenced itself by now, or joins with the others.
             return;
         }

@@ -23,6 +23,7 @@ impl GroupShard {
         request: OffsetCommitRequest,
         out: &mut Outcome,
     ) {
+        let is_new = !self.groups.contains_key(&*request.group_id);
         let checked = self.check_serving().and_then(|()| self.check_commit(at, &request));
         let mut topics = Vec::with_capacity(request.topics.len());
         let mut changes = Vec::new();
@@ -52,7 +53,10 @@ impl GroupShard {
         let mut turn = Turn { at, shared: &mut self.shared, out };
         if changes.is_empty() {
             turn.reply(caller, reply);
-            return self.drop_if_void(&group_id);
+            if is_new {
+                self.drop_if_void(&group_id);
+            }
+            return;
         }
         turn.shared.tally.offset_commits += u64::try_from(changes.len()).unwrap_or(0);
         turn.append(changes, Then::Answer(caller, reply));

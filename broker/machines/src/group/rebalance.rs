@@ -26,7 +26,6 @@ impl Turn<'_> {
             // Who waits for an assignment joins again.
             self.reset_assignments(group, ErrorCode::RebalanceInProgress);
         }
-        group.pending_sync.clear();
         self.shared.timers.cancel(group.sync_timer.take());
         let is_initial = group.is(GroupState::Empty);
         if is_initial {

@@ -11,7 +11,7 @@ use super::membership::{Group, Terms};
 use super::record::{Change, GroupMetadata};
 use super::reply::{BatchId, GroupBatch, GroupState, JoinReply, Outcome, Reply, SyncReply};
 use super::request::{Caller, Moment};
-use super::settings::GroupSettings;
+use super::settings::{GroupSettings, TOMBSTONE_BATCH_BYTES_MAX};
 use super::timers::{Target, Timers};
 
 /// What becomes of a batch that was given out.
@@ -22,6 +22,8 @@ pub(super) struct InFlight {
     pub(super) then: Then,
     /// Why the answer is an error although this batch is committed: an earlier part of it was not.
     pub(super) part_failed: Option<ErrorCode>,
+    /// Groups that are gone unless this fails.
+    pub(super) deleted: Vec<Group>,
 }
 
 /// What happens when a batch is committed or fails.
@@ -55,7 +57,6 @@ pub(super) struct Assigned {
 pub(super) struct Replaced {
     pub(super) group_id: Arc<str>,
     pub(super) incarnation: u64,
-    pub(super) generation: i32,
     pub(super) caller: Caller,
     pub(super) old_id: Arc<str>,
     pub(super) new_id: Arc<str>,
@@ -174,17 +175,24 @@ impl Turn<'_> {
     pub(super) fn append(&mut self, changes: Vec<Change>, then: Then) -> BatchId {
         let id = self.shared.batch_id();
         self.out.batches.push(GroupBatch { id, records: changes.iter().map(Change::encode).collect() });
-        self.shared.in_flight.push_back(InFlight { id, changes, then, part_failed: None });
+        self.shared.in_flight.push_back(InFlight {
+            id,
+            changes,
+            then,
+            part_failed: None,
+            deleted: Vec::new(),
+        });
         id
     }
 
-    /// Gives out changes as batches of a bounded size; the answer leaves after the last.
-    pub(super) fn append_in_parts(&mut self, changes: Vec<Change>, bytes_max: usize, then: Then) {
+    /// Gives out tombstones as batches of a bounded size; the answer leaves after the last. `deleted` are the groups
+    /// that they end.
+    pub(super) fn append_tombstones(&mut self, changes: Vec<Change>, then: Then, deleted: Vec<Group>) {
         let mut parts: Vec<Vec<Change>> = Vec::new();
         let mut bytes = 0;
         for change in changes {
             let size = 64 + change.key_bytes();
-            if parts.is_empty() || bytes + size > bytes_max {
+            if parts.is_empty() || bytes + size > TOMBSTONE_BATCH_BYTES_MAX {
                 parts.push(Vec::new());
                 bytes = 0;
             }
@@ -200,6 +208,9 @@ impl Turn<'_> {
         }
         let id = self.append(last, then);
         assert!(id == last_id, "parts are numbered in a row");
+        if let Some(last) = self.shared.in_flight.back_mut() {
+            last.deleted = deleted;
+        }
     }
 
     /// The group's record, as it stands in memory or with another assignment.

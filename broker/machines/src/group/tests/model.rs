@@ -52,7 +52,7 @@ struct StoredGroup {
 enum Write {
     Group { group: String, stored: Option<Box<StoredGroup>>, then: After },
     Offset { group: String, partition: i32, offset: Option<i64>, answer: Option<(Caller, String, String)> },
-    Delete { group: String, partitions: Vec<i32>, caller: Caller },
+    Delete { group: String, partitions: Vec<i32>, caller: Caller, gone: Box<ModelGroup> },
 }
 
 #[derive(Debug)]
@@ -595,8 +595,9 @@ impl Model {
                         _ => {}
                     }
                 }
-                self.groups.remove(group);
-                let write = Write::Delete { group: group.to_owned(), partitions, caller };
+                let mut gone = Box::new(self.groups.remove(group).unwrap());
+                gone.pending.clear();
+                let write = Write::Delete { gone, group: group.to_owned(), partitions, caller };
                 return self.writes.push_back(write);
             }
         };
@@ -629,7 +630,7 @@ impl Model {
                 };
                 self.said.extend(answer.map(|(caller, text, _)| (caller, text)));
             }
-            Write::Delete { group, partitions, caller } => {
+            Write::Delete { group, partitions, caller, .. } => {
                 self.stored.remove(&group);
                 for partition in partitions {
                     self.offsets.remove(&(group.clone(), partition));
@@ -716,13 +717,10 @@ impl Model {
                 self.undo(&group, then, code);
                 self.drop_void(&group);
             }
-            Write::Delete { group, caller, .. } => {
+            Write::Delete { group, caller, gone, .. } => {
                 self.say(Some(caller), format!("delete {group}:{code}"));
-                let stored = self.stored.get(&group).cloned();
-                let has_offsets = self.offsets.keys().any(|(of, _)| *of == group);
-                if !self.groups.contains_key(&group) && (stored.is_some() || has_offsets) {
-                    self.create(&group, stored);
-                }
+                self.groups.entry(group.clone()).or_insert(*gone);
+                self.drop_void(&group);
             }
         }
     }
