@@ -23,6 +23,7 @@ def run(report, broker, jvm):
         ("-p: a partition that is not there", suite.absent_partition),
         ("a topic that is not there is made by a producer only", suite.automatic),
         ("-X acks=0, 1, all", suite.acks),
+        ("-G: a group goes on where it stopped", suite.group),
     ]:
         report.scenario(f"kcat: {name}", action)
 
@@ -125,3 +126,14 @@ class Kcat:
             self.kcat("-P", "-t", "kcat-acks", "-X", f"acks={acks}", stdin=f"acks {acks}\n".encode())
         got = self.kcat("-C", "-t", "kcat-acks", "-c", 3).splitlines()
         equal(got, ["acks 0", "acks 1", "acks all"], "records")
+
+    def group(self):
+        self.create("kcat-group", 3)
+        lines = [f"line {number}" for number in range(60)]
+        self.kcat("-P", "-t", "kcat-group", stdin="".join(f"{line}\n" for line in lines).encode())
+        member = ["-X", "auto.offset.reset=earliest", "-G", "kcat-group"]
+        first = self.kcat("-c", 25, *member, "kcat-group").splitlines()
+        equal(len(first), 25, "records of the first member")
+        second = self.kcat("-e", *member, "kcat-group").splitlines()
+        equal(sorted(first + second), sorted(lines), "records of both, one after the other")
+        equal(self.kcat("-e", *member, "kcat-group"), "", "records of a third")
