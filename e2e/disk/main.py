@@ -7,8 +7,10 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-import damage  # noqa: E402  (its folder is named above)
+import broken  # noqa: E402  (its folder is named above)
+import damage  # noqa: E402
 import folders  # noqa: E402
+import full  # noqa: E402
 import kills  # noqa: E402
 
 from harness import brokers  # noqa: E402
@@ -94,6 +96,9 @@ def main():
                 broker = brokers.make(options.against, os.path.join(directory, name)).start()
                 run()
                 broker.stop()
+            if options.against == "gregor" and not os.environ.get("BROKER"):
+                full.run(report, options.against, directory, jvm)
+                broken.run(report, options.against, directory, jvm)
         finally:
             jvm.close()
             if broker is not None:

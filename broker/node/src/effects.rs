@@ -152,7 +152,7 @@ pub enum JobResult {
     /// Ranges were read into the page cache.
     Warmed {
         /// The device refused to give some of them.
-        unreadable: bool,
+        unreadable: Option<Arc<str>>,
     },
     /// What was to be removed is gone, or the disk refused.
     Removed(Result<(), storage::Error>),

@@ -42,8 +42,8 @@ struct State {
     registered: bool,
     /// A job reads cold ranges; until it is done nothing else runs this.
     warming: bool,
-    /// The disk failed to bring in what was cold.
-    unreadable: bool,
+    /// Why the disk failed to bring in what was cold.
+    unreadable: Option<Arc<str>>,
 }
 
 /// A Fetch, its topics resolved.
@@ -115,10 +115,12 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    /// Reads; for as long as the disk takes. Whether the device refused to give some of it.
-    pub(crate) fn run(self) -> bool {
-        let failures = self.plans.iter().filter_map(|plan| plan.warm().err());
-        let refused = failures.filter(is_of_device).count() > 0;
+    /// Reads; for as long as the disk takes. Why the device refused to give some of it.
+    pub(crate) fn run(self) -> Option<Arc<str>> {
+        let mut refused = None;
+        for error in self.plans.iter().filter_map(|plan| plan.warm().err()).filter(is_of_device) {
+            refused.get_or_insert_with(|| Arc::from(error.to_string()));
+        }
         self.ahead.iter().for_each(FileRange::read_ahead);
         refused
     }
@@ -139,12 +141,24 @@ struct Pass {
     /// Something to say at once: an error, a diverging epoch, or records of which no more can be had by waiting.
     urgent: bool,
     cold: Vec<ReadPlan>,
-    /// The disk failed to bring in what was cold.
-    unreadable: bool,
+    /// Why the disk failed to bring in what was cold.
+    unreadable: Option<Arc<str>>,
     /// What readers of cold records will ask for next.
     ahead: Vec<FileRange>,
-    /// Damage that was met for the first time.
+    /// Damage and failures that were met for the first time.
     notices: Vec<String>,
+}
+
+impl Pass {
+    /// The device refused to give what is asked for: nothing else is concerned, and the next Fetch tries again.
+    fn note_unreadable(&mut self, partition: &Partition, at: Offset, reason: &str) {
+        if partition.is_failed_read_new() {
+            self.notices.push(format!(
+                "{partition:?}: cannot be read at offset {at}: {reason}; fetches of what is there are answered with \
+                 an error, all else goes on; look at the device"
+            ));
+        }
+    }
 }
 
 impl ParkedFetch {
@@ -156,13 +170,8 @@ impl ParkedFetch {
         context: FetchContext,
     ) -> Arc<Self> {
         let session = Arc::clone(session);
-        let state = State {
-            context: Some(context),
-            seat: None,
-            registered: false,
-            warming: false,
-            unreadable: false,
-        };
+        let state =
+            State { context: Some(context), seat: None, registered: false, warming: false, unreadable: None };
         Arc::new(Self { session, slot, deadline, request, state: Mutex::new(state) })
     }
 
@@ -173,7 +182,7 @@ impl ParkedFetch {
             return None;
         }
         let last = now.monotonic >= self.deadline || self.session.is_closed();
-        let mut pass = self.pass(false, state.unreadable);
+        let mut pass = self.pass(false, state.unreadable.clone());
         effects.notices.append(&mut pass.notices);
         let mut done = last || self.request.is_enough(&pass);
         if !done && pass.cold.is_empty() {
@@ -183,7 +192,7 @@ impl ParkedFetch {
         if !done && pass.cold.is_empty() {
             // Once more under a promise to be told: what came in between is seen, what comes later runs this again.
             state.registered = true;
-            pass = self.pass(true, state.unreadable);
+            pass = self.pass(true, state.unreadable.clone());
             effects.notices.append(&mut pass.notices);
             done = self.request.is_enough(&pass);
         }
@@ -264,10 +273,10 @@ impl ParkedFetch {
 
     /// The cold ranges were read in, or the disk failed some: what is still cold then is answered with an error, and
     /// not asked for again and again.
-    pub(crate) fn warmed(&self, unreadable: bool) {
+    pub(crate) fn warmed(&self, unreadable: Option<Arc<str>>) {
         let mut state = self.state.lock();
         state.warming = false;
-        state.unreadable |= unreadable;
+        state.unreadable = unreadable.or(state.unreadable.take());
     }
 
     /// Partitions that did not change since keep no trace of a Fetch that was answered.
@@ -277,7 +286,7 @@ impl ParkedFetch {
         }
     }
 
-    fn pass(self: &Arc<Self>, register: bool, unreadable: bool) -> Pass {
+    fn pass(self: &Arc<Self>, register: bool, unreadable: Option<Arc<str>>) -> Pass {
         let mut pass = Pass { unreadable, ..Pass::default() };
         let mut left = self.request.max_bytes;
         for wanted in self.request.partitions() {
@@ -327,14 +336,19 @@ impl ParkedFetch {
                 // No wait brings more of this range: what it lacks is there already.
                 pass.urgent |= fetched.records.is_some() && plan.is_followed();
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && pass.unreadable => {
-                fetched = Fetched { error: ErrorCode::KafkaStorageError, ..fetched };
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => pass.cold.push(plan),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => match pass.unreadable.clone() {
+                Some(reason) => {
+                    fetched = Fetched { error: ErrorCode::KafkaStorageError, ..fetched };
+                    pass.note_unreadable(partition, wanted.fetch_offset, &reason);
+                }
+                None => pass.cold.push(plan),
+            },
             Err(error) => {
                 fetched = Fetched { error: read_error_code(&error), ..fetched };
-                if fetched.error == ErrorCode::CorruptMessage && partition.is_damage_new() {
-                    let at = wanted.fetch_offset;
+                let at = wanted.fetch_offset;
+                if fetched.error != ErrorCode::CorruptMessage {
+                    pass.note_unreadable(partition, at, &error.to_string());
+                } else if partition.is_damage_new() {
                     pass.notices
                         .push(format!("{partition:?}: damaged at offset {at} and not served: {error}"));
                 }

@@ -156,10 +156,7 @@ impl Node {
             ready: AtomicBool::new(false),
         };
         // Before anything could be appended.
-        node.space_measured(
-            &SpaceCheck::new(&node.directory, node.config().log_dir_free_bytes_min).run(),
-            effects,
-        );
+        node.space_measured(&SpaceCheck::new(&node.directory, &node.config()).run(), effects);
         node.metadata.note_torn_end(effects);
         node.metadata.deadline(now, effects);
         node.start_chores(now, effects);

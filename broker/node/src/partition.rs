@@ -41,6 +41,8 @@ pub struct Partition {
     recovery_queue: Arc<RecoveryQueue>,
     /// Damage of the log was told of: once since the start, or a consumer's retries would fill the disk with lines.
     damage_noted: AtomicBool,
+    /// As `damage_noted`, of a device that refuses to read.
+    failed_read_noted: AtomicBool,
     /// The coordinator of the groups that are kept here; only partitions of `__consumer_offsets` have one. Its lock is
     /// taken before that of `state`.
     coordinator: Option<Box<Coordinator>>,
@@ -118,6 +120,11 @@ impl Partition {
         !self.damage_noted.swap(true, std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// As [`is_damage_new`](Self::is_damage_new), of a read that the device refuses.
+    pub(crate) fn is_failed_read_new(&self) -> bool {
+        !self.failed_read_noted.swap(true, std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// A partition whose log is still to be [`opened`](Self::opened).
     pub(crate) fn new(
         (topic, topic_id, index): (Arc<str>, TopicId, PartitionIndex),
@@ -136,6 +143,7 @@ impl Partition {
             flush_timer: AtomicBool::new(false),
             recovery_queue,
             damage_noted: AtomicBool::new(false),
+            failed_read_noted: AtomicBool::new(false),
             coordinator: None,
             state: Mutex::new(State {
                 replica: Replica::new(local, settings.rules, offsets),

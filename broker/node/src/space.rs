@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use protocol::ErrorCode;
 use storage::{Directory, DirectoryState};
 
+use crate::config::Config;
 use crate::effects::{Effects, Job, Ticket, TicketKind};
 use crate::node::Node;
 
@@ -15,6 +16,9 @@ use crate::node::Node;
 pub struct SpaceCheck {
     directory: Arc<Directory>,
     free_bytes_min: u64,
+    reserved_bytes: u64,
+    /// A failure of the disk.
+    error: Option<storage::Error>,
     /// What was found; `None` where it cannot be asked.
     free_bytes: Option<u64>,
 }
@@ -33,8 +37,14 @@ pub(crate) struct SpaceWatch {
 }
 
 impl SpaceCheck {
-    pub(crate) fn new(directory: &Arc<Directory>, free_bytes_min: u64) -> Self {
-        Self { directory: Arc::clone(directory), free_bytes_min, free_bytes: None }
+    pub(crate) fn new(directory: &Arc<Directory>, config: &Config) -> Self {
+        Self {
+            directory: Arc::clone(directory),
+            free_bytes_min: config.log_dir_free_bytes_min,
+            reserved_bytes: config.log_dir_reserved_bytes,
+            error: None,
+            free_bytes: None,
+        }
     }
 
     /// Measures, and opens or closes the directory for appends. What cannot be measured stays as it is: a write that
@@ -42,7 +52,12 @@ impl SpaceCheck {
     pub(crate) fn run(mut self) -> Self {
         let space = self.directory.files().disk().space(self.directory.path());
         self.free_bytes = space.ok().map(|space| space.free_bytes);
-        let _ = self.directory.measure_space(self.free_bytes_min);
+        let floor = self.directory.floor(self.free_bytes_min, self.reserved_bytes);
+        if let (Ok(_), Some(free_bytes)) = (self.directory.measure_space(floor), self.free_bytes) {
+            // Where there is no room for it either, the next look is soon enough.
+            let kept = self.directory.keep_reserve(self.reserved_bytes, free_bytes);
+            self.error = kept.err().filter(storage::Error::is_fatal);
+        }
         self
     }
 }
@@ -75,7 +90,7 @@ impl Node {
     /// Has the room measured, unless that is being done.
     pub(crate) fn measure_space(&self, effects: &mut Effects) {
         if !self.space().measuring.swap(true, Ordering::AcqRel) {
-            let check = SpaceCheck::new(self.directory(), self.config().log_dir_free_bytes_min);
+            let check = SpaceCheck::new(self.directory(), &self.config());
             effects.jobs.push((Ticket(TicketKind::Nobody), Job::MeasureSpace(check)));
         }
     }
@@ -85,6 +100,9 @@ impl Node {
         let watch = self.space();
         watch.free_bytes.store(check.free_bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
         watch.measuring.store(false, Ordering::Release);
+        if let Some(error) = &check.error {
+            self.directory_failed(error, effects);
+        }
         let full = check.directory.state() == DirectoryState::Full;
         if watch.told.swap(full, Ordering::AcqRel) == full {
             return;
@@ -178,5 +196,27 @@ mod tests {
         bench.held = |job| matches!(job, Job::MeasureSpace(_));
         bench.come_up();
         assert_eq!(bench.produce_one(("t", 0), |_| true).unwrap().error_code, ErrorCode::KafkaStorageError);
+    }
+
+    #[test]
+    fn without_a_free_byte_topics_are_still_made_and_deleted() {
+        let disk = VirtualDisk::new();
+        let mut bench = Bench::ready(&disk);
+        bench.create("dropped");
+        assert_eq!(produced(&mut bench, "dropped"), ErrorCode::None);
+        disk.set_capacity(Some(disk.used()));
+        assert_eq!(produced(&mut bench, "dropped"), ErrorCode::KafkaStorageError);
+        bench.advance(Duration::from_secs(2));
+        assert_eq!(bench.create("made").topics[0].error_code, ErrorCode::None);
+        let name = DeleteTopicState { name: Some("dropped".to_owned()), ..DeleteTopicState::default() };
+        let delete =
+            DeleteTopicsRequest { topics: vec![name], timeout_ms: 1_000, ..DeleteTopicsRequest::default() };
+        assert_eq!(bench.call(&delete, 6).responses[0].error_code, ErrorCode::None);
+        bench.advance(Duration::from_secs(2));
+        assert_eq!(
+            produced(&mut bench, "made"),
+            ErrorCode::KafkaStorageError,
+            "what is left is not for appends"
+        );
     }
 }

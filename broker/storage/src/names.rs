@@ -27,6 +27,9 @@ pub(crate) const TRUNCATION_CHECKPOINT: &str = "truncation-checkpoint";
 /// Ours alone: up to where the metadata log is known to be on the device.
 pub(crate) const DURABLE_END_CHECKPOINT: &str = "durable-end-checkpoint";
 
+/// Ours alone: bytes that are given up when the disk is full.
+pub(crate) const RESERVE: &str = ".reserve";
+
 pub(crate) const META_PROPERTIES: &str = "meta.properties";
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const CLEAN_MARKER: &str = ".kafka_cleanshutdown";

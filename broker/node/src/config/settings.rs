@@ -152,6 +152,8 @@ config! {
     background_sync_bytes: u64 = |t| t.number("background.sync.bytes");
     /// `log.dir.free.bytes.min`.
     log_dir_free_bytes_min: u64 = |t| t.number("log.dir.free.bytes.min");
+    /// `log.dir.reserved.bytes`.
+    log_dir_reserved_bytes: u64 = |t| t.number("log.dir.reserved.bytes");
 
     /// `producer.id.expiration.ms`.
     producer_id_expiration_ms: u64 = |t| t.number("producer.id.expiration.ms");

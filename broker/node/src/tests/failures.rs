@@ -122,3 +122,16 @@ fn running_out_of_descriptors_costs_only_what_needs_one() {
     let mut bench = Bench::ready(&disk);
     assert_eq!(bench.fetch("t", 0).high_watermark, Offset(3), "the checkpoint after it syncs all");
 }
+
+#[test]
+fn a_broker_that_was_killed_without_a_free_byte_starts() {
+    let disk = VirtualDisk::new();
+    let mut bench = bench(&disk);
+    assert_eq!(bench.produce("t", batch(&[b"a"])).error_code, ErrorCode::None);
+    drop(bench);
+    disk.kill();
+    disk.set_capacity(Some(disk.used()));
+    let mut bench = Bench::ready(&disk);
+    assert_eq!(bench.fetch("t", 0).high_watermark, Offset(1));
+    assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::KafkaStorageError);
+}

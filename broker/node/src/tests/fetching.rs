@@ -156,3 +156,22 @@ fn a_connection_has_one_cold_read_at_a_time() {
     let has_records = |topic: usize| response.responses[topic].partitions[0].records.is_some();
     assert!(has_records(0) && has_records(1) && has_records(2));
 }
+
+#[test]
+fn what_the_device_does_not_give_fails_only_its_own_fetches_and_is_told_once() {
+    let disk = VirtualDisk::new();
+    let mut bench = cold(&disk, &[]);
+    bench.held = |_| false;
+    disk.inject_reads(|path| path.starts_with(format!("{DIRECTORY}/a-0")));
+    for _ in 0..2 {
+        assert_eq!(bench.fetch("a", 0).error_code, ErrorCode::KafkaStorageError);
+    }
+    assert_eq!(bench.fetch("b", 0).error_code, ErrorCode::None);
+    let told: Vec<_> =
+        bench.notices.iter().filter(|notice| notice.starts_with("a-0: cannot be read")).collect();
+    assert_eq!(told.len(), 1, "{:?}", bench.notices);
+    assert!(told[0].contains("at offset 0") && told[0].contains("os error 5"), "{told:?}");
+    disk.heal();
+    assert_eq!(bench.produce("a", half()).error_code, ErrorCode::None, "the directory is not offline");
+    assert!(bench.fetch("a", 0).records.is_some_and(|records| !records.is_empty()));
+}

@@ -22,6 +22,7 @@ impl World {
             ("background.sync.interval.ms", random.between(100, 3_000).to_string()),
             ("log.index.interval.bytes", random.between(0, 4_096).to_string()),
             ("log.dir.free.bytes.min", random.pick(&[0, 2_000, 30_000]).to_string()),
+            ("log.dir.reserved.bytes", if seed.is_multiple_of(2) { "0" } else { "10000" }.to_owned()),
             // The broker's clock jumps, those of its clients do not.
             ("log.message.timestamp.after.max.ms", i64::MAX.to_string()),
             ("max.incremental.fetch.session.cache.slots", random.between(1, 8).to_string()),

@@ -7,6 +7,7 @@
 mod clean_marker;
 mod left;
 mod meta_properties;
+mod reserve;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ pub use meta_properties::{Identity, MetaProperties};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::id::{BrokerEpoch, DirectoryId, Offset, Timestamp, TopicId, TopicPartition, Uuid};
@@ -56,6 +57,8 @@ pub struct Directory {
     starts: Mutex<BTreeMap<TopicPartition, Start>>,
     leftovers: Vec<PathBuf>,
     state: AtomicU8,
+    /// Whether the file that keeps room back is there.
+    reserved: AtomicBool,
     /// Held for the lock that it stands for.
     _lock: Arc<dyn File>,
 }
@@ -91,8 +94,10 @@ impl Directory {
         let log_starts = checkpoint::read(&*disk, &path.join(names::LOG_STARTS))?;
         let mut starts = BTreeMap::new();
         let mut leftovers = Vec::new();
+        let mut reserved = false;
         for entry in disk.list(path).map_err(|e| Error::io("list", path, e))? {
             if !entry.directory {
+                reserved |= entry.name == names::RESERVE;
                 continue;
             }
             if entry.name.ends_with(names::DELETE_FOLDER) {
@@ -120,6 +125,7 @@ impl Directory {
             starts: Mutex::new(starts),
             leftovers,
             state: AtomicU8::new(0),
+            reserved: AtomicBool::new(reserved),
             _lock: lock,
         })
     }

@@ -16,7 +16,7 @@ fn identity() -> Identity {
     Identity { cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(), node_id: BrokerId(3) }
 }
 
-fn open(disk: &VirtualDisk) -> Result<Directory, Error> {
+pub(super) fn open(disk: &VirtualDisk) -> Result<Directory, Error> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     Directory::open(disk, Path::new(PATH), &identity(), Uuid([9; 16]), Limits::default())
 }

@@ -233,7 +233,12 @@ pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Re
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
     let file = disk.open(temporary, OpenMode::Replace)?;
-    file.write_at(&mut [IoSlice::new(bytes)], 0)?;
+    if let Err(error) = file.write_at(&mut [IoSlice::new(bytes)], 0) {
+        // On a full disk half a file would take the room that others need.
+        drop(file);
+        let _ = disk.remove_file(temporary);
+        return Err(error);
+    }
     file.sync_data()?;
     drop(file);
     disk.rename(temporary, path)?;

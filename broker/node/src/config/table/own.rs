@@ -34,6 +34,9 @@ keys! {
     "log.dir.free.bytes.min": Long = "134217728", AtLeast(0), Medium, ReadOnly, Acts,
         "Free space of a directory's file system below which appends are refused with a retriable \
          error, while reads and deletion go on.";
+    "log.dir.reserved.bytes": Long = "1048576", Between(0, 1_073_741_824), Medium, ReadOnly, Acts,
+        "Bytes kept back in a file of each log directory, and given up when nothing else is free, so that \
+         topics can still be deleted and a broker can still start; appends never get them.";
     "warm.jobs.max": Int = "256", Between(1, 100_000), Medium, ReadOnly, Acts,
         "Reads from disk that wait for a thread at once; a further cold Fetch waits its time, and is then \
          answered with what is in memory.";
