@@ -38,10 +38,15 @@ impl Node {
             self.measure_space(effects);
         }
         if after == DirectoryState::Offline {
-            for partition in self.table().partitions() {
-                if let Some(mut log) = partition.close(effects) {
-                    log.set_offline();
-                }
+            self.close_all(effects);
+        }
+    }
+
+    /// Closes every log of a directory that is offline.
+    pub(crate) fn close_all(&self, effects: &mut Effects) {
+        for partition in self.table().partitions() {
+            if let Some(mut log) = partition.close(effects) {
+                log.set_offline();
             }
         }
     }

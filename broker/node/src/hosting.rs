@@ -73,6 +73,10 @@ impl Node {
             self.host(now, image, topic, &mut table, effects);
         }
         self.show(table, Arc::clone(image));
+        if self.directory_state() == DirectoryState::Offline {
+            // It failed while logs were made that were not in the table so far.
+            self.close_all(effects);
+        }
     }
 
     fn host(

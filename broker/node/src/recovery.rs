@@ -240,6 +240,13 @@ impl Node {
     /// A partition has its log: it takes up what the image says of it. The log is synced with the next checkpoint, so
     /// that another unclean end does not begin at the same place.
     fn begin(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
+        if self.directory_state() == DirectoryState::Offline {
+            // It failed while this log was opened.
+            if let Some(mut log) = partition.close(effects) {
+                log.set_offline();
+            }
+            return;
+        }
         let image = Arc::clone(&self.image());
         if let Some(registration) = image.partition_by_id(partition.topic_id, partition.index) {
             partition.apply(now, registration, effects);

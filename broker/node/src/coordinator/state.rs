@@ -130,9 +130,10 @@ impl Coordinator {
 
     /// The partition changed: leadership, high watermark, or its log.
     pub(super) fn follow(&self, scene: &mut Scene<'_>) {
-        let (leads, high_watermark) = standing(scene.partition);
         let mut state = self.0.lock();
         let state = &mut *state;
+        // Under the lock: whoever comes last has seen the latest.
+        let (leads, high_watermark) = standing(scene.partition);
         match (state.phase, leads) {
             (Phase::Away, None) => return,
             (_, None) => state.unload(),

@@ -42,6 +42,22 @@ fn a_failed_write_takes_the_directory_offline_and_says_why() {
 }
 
 #[test]
+fn a_directory_that_fails_while_a_topic_is_made_takes_nothing_for_it() {
+    let disk = VirtualDisk::new();
+    let mut bench = Bench::ready(&disk);
+    let is_meant = |path: &Path| path.to_string_lossy().contains("new-2/partition.metadata");
+    disk.inject(move |call| (call.name == "write_at" && is_meant(call.path)).then_some(Fault::Io));
+    let mut request = crate::testing::create(&["new"]);
+    request.topics[0].num_partitions = 3;
+    let mut link = bench.connect();
+    bench.send(&mut link, &request, 7);
+    bench.run_jobs();
+    assert_eq!(bench.node.directory().state(), DirectoryState::Offline);
+    let answer = bench.produce_one(("new", 0), |_| true).unwrap();
+    assert_eq!(answer.error_code, ErrorCode::NotLeaderOrFollower, "its log was made before the failure");
+}
+
+#[test]
 fn what_was_written_before_a_failure_in_the_same_round_is_acknowledged_and_seen() {
     let disk = VirtualDisk::new();
     let mut bench = bench(&disk);
