@@ -3,6 +3,7 @@
 #   docker build -t gregor .                                        from source
 #   docker build -t gregor --build-arg BINARIES=prebuilt .          from dist/gregor and dist/gregor-operator
 #
+# Older versions of buildah do not look at the default: they want --build-arg BINARIES=source.
 # RUST_IMAGE names what compiles: any image with rustup's or Debian's toolchain of rust-toolchain.toml and a C
 # compiler. Crates come from a folder vendor/ where .cargo/config.toml names one, else from the network.
 ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-bookworm

@@ -1,11 +1,11 @@
 """admin.py BOOTSTRAP COMMAND...: what a broker says of its topics, by a client of Kafka's protocol.
 
-partitions TOPIC | ends TOPIC | create TOPIC PARTITIONS | delete TOPIC | config TOPIC KEY | alter TOPIC KEY VALUE | broker KEY
+partitions TOPIC | ends TOPIC | produce TOPIC COUNT | create TOPIC PARTITIONS | delete TOPIC | config TOPIC KEY | alter TOPIC KEY VALUE | broker KEY
 """
 
 import sys
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec, ResourceType)
 
@@ -15,8 +15,10 @@ SECONDS = 20
 def main():
     """Runs one command and prints its answer."""
     bootstrap, command, *rest = sys.argv[1:]
-    admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10000})
-    print(COMMANDS[command](admin, *rest))
+    # Nobody answers at the address of a pod that is gone: the next attempt asks for the name anew.
+    admin = AdminClient({
+        "bootstrap.servers": bootstrap, "socket.timeout.ms": 10000, "socket.connection.setup.timeout.ms": 2000})
+    print(produce(bootstrap, *rest) if command == "produce" else COMMANDS[command](admin, *rest))
 
 
 def partitions(admin, topic):
@@ -27,6 +29,16 @@ def partitions(admin, topic):
 def ends(admin, topic):
     places = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(int(partitions(admin, topic)))}
     return sum(future.result(SECONDS).offset for future in admin.list_offsets(places).values())
+
+
+def produce(bootstrap, topic, count):
+    """Gives how many records were acknowledged."""
+    acked = []
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
+    for number in range(int(count)):
+        producer.produce(topic, str(number).encode(), on_delivery=lambda error, _: error or acked.append(1))
+    producer.flush(SECONDS)
+    return len(acked)
 
 
 def create(admin, topic, count):

@@ -253,10 +253,11 @@ class Cluster:
 
 
 def build_image(folder, tag, archive, storage, *arguments):
-    """Builds an image from a folder's Dockerfile, without a daemon, into an archive."""
+    """Builds an image from a folder's Dockerfile, without a daemon, into an archive if one is named."""
     buildah = ["buildah", "--root", f"{storage}/root", "--runroot", f"{storage}/run", "--storage-driver", "vfs"]
     subprocess.run([*buildah, "bud", "--isolation", "chroot", "-q", *arguments, "-t", tag, folder],
                    check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([*buildah, "push", "-q", tag, f"docker-archive:{archive}:{tag}"],
-                   check=True, stdout=subprocess.DEVNULL)
+    if archive:
+        subprocess.run([*buildah, "push", "-q", tag, f"docker-archive:{archive}:{tag}"],
+                       check=True, stdout=subprocess.DEVNULL)
     return archive

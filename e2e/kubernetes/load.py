@@ -1,7 +1,7 @@
 """load.py BOOTSTRAP TOPIC: produces numbered records until standard input ends, then reads all of them back.
 
-Prints one JSON object: how many were acknowledged, missing, and doubled, and the longest time without an
-acknowledgement. Runs by itself, beside the pods.
+Prints one JSON object: how many were acknowledged, missing, and doubled, the longest time without an
+acknowledgement, and when that ended. Runs by itself, beside the pods.
 """
 
 import json
@@ -17,22 +17,25 @@ def main():
     bootstrap, topic = sys.argv[1:3]
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    acked, gap, last = [], 0.0, None
+    acked, gap, last, resumed = [], 0.0, None, None
 
     def delivered(error, message):
-        nonlocal gap, last
+        nonlocal gap, last, resumed
         if error is None:
             now = time.monotonic()
-            gap = max(gap, now - (last or now))
+            if now - (last or now) > gap:
+                gap, resumed = now - last, time.time()
             last = now
             acked.append(int(message.value()))
 
     starts = ends(bootstrap, topic)
     # A new pod has a new address, and nobody answers at the old one: without the setup timeout librdkafka waits 30 s.
+    # When all brokers that it knows are gone it starts from the bootstrap address, and asks for metadata at the
+    # refresh interval alone.
     producer = Producer({
         "socket.connection.setup.timeout.ms": 2000,
         "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 120000,
-        "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50, "topic.metadata.refresh.interval.ms": 1000})
+        "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50, "topic.metadata.refresh.interval.ms": 250})
     number = 0
     print("started", flush=True)
     while not stop.is_set():
@@ -44,7 +47,7 @@ def main():
     print(json.dumps({
         "produced": number, "acknowledged": len(acked), "unsent": unsent,
         "missing": len(set(acked) - seen.keys()), "doubled": sum(1 for count in seen.values() if count > 1),
-        "longest_gap": round(gap, 3)}), flush=True)
+        "longest_gap": round(gap, 3), "resumed_at": resumed}), flush=True)
 
 
 def consume(bootstrap):

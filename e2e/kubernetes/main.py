@@ -3,37 +3,21 @@
 import argparse
 import glob
 import os
-import shutil
 import signal
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from cluster import Cluster, build_image  # noqa: E402  (its folder is named above)
+from cluster import Cluster  # noqa: E402  (its folder is named above)
 from harness.report import Report, check  # noqa: E402
-from scenarios import brokers, install, leaving, monitoring, operator, topics  # noqa: E402
-from session import IMAGE, ROOT, Session  # noqa: E402
+from scenarios import brokers, image, install, leaving, monitoring, operator, readme, topics, volumes  # noqa: E402
+from session import ROOT, Session  # noqa: E402
 
-IMAGE_MB = 30
-NAMES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios.txt")
+HERE = os.path.dirname(os.path.abspath(__file__))
+# The scenarios that must run: in full, and in short.
+LONG, SHORT = os.path.join(HERE, "scenarios.txt"), os.path.join(HERE, "short.txt")
 REFUSED = os.path.join(ROOT, "operator/api/testdata/refused")
-
-
-def make_image(cluster):
-    """The image, from binaries that are built already, by the Dockerfile."""
-    folder = cluster.path("image")
-    os.makedirs(os.path.join(folder, "dist"))
-    shutil.copy(os.path.join(ROOT, "Dockerfile"), folder)
-    for program in ["gregor", "gregor-operator"]:
-        shutil.copy(os.path.join(os.environ["BINARIES"], program), os.path.join(folder, "dist"))
-    archive = cluster.path("image.tar")
-    build_image(folder, IMAGE, archive, cluster.path("buildah"), "--build-arg", "BINARIES=prebuilt")
-    size = os.path.getsize(archive) / 1e6
-    print(f"       image: {size:.1f} MB (at most {IMAGE_MB})")
-    cluster.load(archive)
-    cluster.ctr("images", "tag", f"docker.io/library/{IMAGE}", "docker.io/library/gregor:other")
-    check(size <= IMAGE_MB, f"the image has {size:.1f} MB")
 
 
 def refusals(session, report):
@@ -59,14 +43,15 @@ def refused(session, path):
 
 def play(report, session):
     """The scenarios, each building on what the ones before left."""
-    first = [
-        ("the plain manifests", install.manifests),
-        ("helm install of the operator", install.operator),
-        ("helm install of a cluster", install.cluster),
+    report.scenario("kubernetes: the plain manifests", install.manifests, session)
+    for name, action in [
+        ("README: install, and what the NOTES print", readme.install),
+        ("README: get and explain", readme.shown),
+        ("README: scale is answered by a condition", readme.scale),
         ("the examples", install.examples),
         ("explain and columns", install.explain),
-        ("scale is answered by a condition", install.scale),
         ("fields of later are answered by a condition", install.unsupported),
+        ("a quota is answered by a condition", install.quota),
         ("a topic is made", topics.create),
         ("a topic is altered", topics.alter),
         ("a topic grows", topics.grow),
@@ -76,8 +61,7 @@ def play(report, session):
         ("topics in conflict", topics.conflict),
         ("topics are deleted or retained", topics.delete),
         ("what cannot be is told", topics.wrong),
-    ]
-    for name, action in first:
+    ]:
         report.scenario(f"kubernetes: {name}", action, session)
     refusals(session, report)
     for name, action in [
@@ -89,36 +73,51 @@ def play(report, session):
         ("kill -9 of the broker", brokers.kill),
         ("what was removed by hand comes back", brokers.removed_by_hand),
         ("paused", brokers.paused),
+        ("volumes grow where they can", volumes.resize),
         ("Prometheus", lambda session: monitoring.prometheus(session, os.environ["PROMETHEUS"])),
+        ("a PodMonitor where its kind is", monitoring.pod_monitor),
         ("the operator killed in the middle of each operation", operator.killed_at_each_step),
+        ("what cannot be read is told", operator.unreadable),
         ("two operators", operator.two),
+        ("the API server away", operator.api_server_away),
         ("200 topics", operator.many_topics),
         ("events", operator.events),
         ("an idle operator writes nothing", operator.idle),
         ("an upgrade of the chart", leaving.upgrade),
         ("a namespace with live topics is deleted", leaving.namespace),
         ("a topic deleted while its broker is down", leaving.broker_down),
+        ("no right too many", operator.rights),
         ("the operator is removed first", leaving.operator_first),
         ("uninstall keeps data, reinstall finds it", leaving.reinstall),
+        ("the image from source", image.from_source),
+        ("README: uninstall", readme.uninstall),
     ]:
         report.scenario(f"kubernetes: {name}", action, session)
+
+
+class Short(Report):
+    """Plays what the short list names and passes over the rest."""
+
+    def _wanted(self, name):
+        with open(self.names, encoding="utf-8") as file:
+            return name in file.read().splitlines()
 
 
 def main():
     """Parses the command line and runs."""
     parser = argparse.ArgumentParser(prog="e2e/parts/kubernetes")
     parser.add_argument("--only", help="only scenarios whose name contains this text")
-    parser.add_argument("--long", action="store_true", help="the full form, which is the same")
+    parser.add_argument("--long", action="store_true", help="the full form")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up")
     options = parser.parse_args()
-    report = Report(NAMES, options.only)
+    report = Report(LONG, options.only) if options.long or options.only else Short(SHORT)
     # Told to end, it takes down what it started, as it does when it is done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = tempfile.mkdtemp(prefix="gregor-kubernetes-")
     cluster = Cluster(run, os.environ["KUBERNETES"], f"gregor-{os.getpid()}")
     try:
         cluster.start()
-        make_image(cluster)
+        image.from_binaries(cluster)
         play(report, Session(cluster, os.environ["PYTHON"]))
     except BaseException:
         for name in ["apiserver", "kubelet", "containerd"]:

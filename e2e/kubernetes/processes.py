@@ -13,6 +13,7 @@ class Processes:
         self.namespace = namespace
         self.logs = logs
         self.running = {}
+        self.commands = {}
         os.makedirs(logs, exist_ok=True)
 
     def inside(self, command):
@@ -20,10 +21,15 @@ class Processes:
         return ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
 
     def start(self, name, command):
-        """Starts a program, or starts it again."""
+        """Starts a program."""
+        self.commands[name] = command
         with open(os.path.join(self.logs, f"{name}.log"), "ab") as log:
             self.running[name] = subprocess.Popen(
                 self.inside(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def again(self, name):
+        """Starts a program that was ended, as it was started before."""
+        self.start(name, self.commands[name])
 
     def alive(self, name):
         """Whether a program that was started still runs."""

@@ -26,6 +26,16 @@ class Session:
         return self.cluster.processes.call(
             [self.cluster.binary("helm"), "--kubeconfig", self.cluster.kubeconfig, *arguments], cwd=ROOT)
 
+    def shell(self, line):
+        """Runs a line as a user types it, in the folder of the checkout, and gives what it printed."""
+        folder = self.cluster.path("bin")
+        if not os.path.exists(folder):
+            os.makedirs(folder)
+            for name in ["kubectl", "helm"]:
+                os.symlink(os.path.abspath(self.cluster.binary(name)), os.path.join(folder, name))
+        environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "KUBECONFIG": self.cluster.kubeconfig}
+        return self.cluster.processes.call(["bash", "-c", line], cwd=ROOT, env=environment)
+
     def run(self, command):
         """Runs a program where the API server can be reached, and gives what it printed."""
         return self.cluster.processes.call(command)
@@ -139,16 +149,19 @@ class Session:
                   if line.split("{")[0].split(" ")[0] == name]
         return sum(values) if values else None
 
-    def writes(self, since):
-        """Writes that the operator's account made after `since`, from the audit log: (verb, resource) pairs."""
-        user = f"system:serviceaccount:{OPERATOR}:"
-        found = []
+    def audit(self):
+        """Every write of the operator's account, as the API server's audit log has it."""
+        user = f"system:serviceaccount:{OPERATOR}:gregor-operator"
         with open(self.cluster.path("audit.log"), encoding="utf-8") as log:
             for line in log:
                 event = json.loads(line)
-                if event["user"]["username"].startswith(user) and event["stageTimestamp"] > since:
-                    found.append((event["verb"], event["objectRef"]["resource"]))
-        return found
+                if event["user"]["username"] == user:
+                    yield event
+
+    def writes(self, since):
+        """Writes that the operator's account made after `since`: (verb, resource) pairs."""
+        return [(event["verb"], event["objectRef"]["resource"]) for event in self.audit()
+                if event["stageTimestamp"] > since]
 
 
 def ready(pod):

@@ -7,15 +7,19 @@ use std::fmt::Debug;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, OwnerReference, Time};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::discovery::ApiResource;
 use kube::{Api, Resource};
+use operator_api::{condition, reason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::condition::{Conditions, Truth};
 use crate::context::{Context, FIELD_MANAGER};
+use crate::metrics::Metrics;
 
 /// A kind that lives in a namespace and that the operator writes.
 pub(crate) trait Kind:
@@ -84,6 +88,45 @@ where
     }
 }
 
+/// Says in the status of an object that cannot be read why it cannot. What else the status has stays.
+///
+/// # Errors
+/// What the API server said; an object that is gone is none.
+pub(crate) async fn unreadable<K: Kind>(
+    kube: &kube::Client,
+    metrics: &Metrics,
+    metadata: &ObjectMeta,
+    why: &str,
+) -> kube::Result<()> {
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let namespace = metadata.namespace.as_deref().unwrap_or("default");
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(kube.clone(), namespace, &ApiResource::erase::<K>(&()));
+    let Some(there) = api.get_opt(name).await? else { return Ok(()) };
+    let mut status = there.data.get("status").cloned().unwrap_or_else(|| json!({}));
+    let old: Vec<Condition> =
+        status.get("conditions").and_then(|old| serde_json::from_value(old.clone()).ok()).unwrap_or_default();
+    let mut conditions = Conditions::new(&old, metadata.generation, Time(Timestamp::now()));
+    let message = format!("this version of the operator cannot read it: {why}");
+    conditions.set(condition::READY, Truth::False, reason::INVALID_SPEC, message.as_str());
+    conditions.abnormal(condition::STALLED, reason::INVALID_SPEC, message);
+    status["conditions"] = json!(conditions.finish());
+    status["observedGeneration"] = json!(metadata.generation);
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": name, "uid": metadata.uid},
+        "status": status,
+    });
+    metrics.writes.with_label_values(&[K::kind(&()).as_ref()]).inc();
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    match api.patch_status(name, &parameters, &Patch::Apply(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Deletes the object if it is still this very one. Gives false when it was gone or another one.
 ///
 /// # Errors
@@ -118,6 +161,19 @@ pub(crate) async fn set_finalizer<K: Kind>(
         return Ok(());
     }
     context.metrics.writes.with_label_values(&[K::kind(&()).as_ref()]).inc();
+    write_finalizer(&context.kube, object, finalizer, on).await
+}
+
+/// As [`set_finalizer`], for who is no reconciler.
+///
+/// # Errors
+/// What the API server said.
+pub(crate) async fn write_finalizer<K: Kind>(
+    kube: &kube::Client,
+    object: &K,
+    finalizer: &str,
+    on: bool,
+) -> kube::Result<()> {
     let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
     finalizers.retain(|one| one != finalizer);
     if on {
@@ -128,7 +184,8 @@ pub(crate) async fn set_finalizer<K: Kind>(
         "resourceVersion": object.meta().resource_version,
         "finalizers": finalizers,
     }});
-    match api(context, object).patch(name(object), &PatchParams::default(), &Patch::Merge(&patch)).await {
+    let api: Api<K> = Api::namespaced(kube.clone(), object.meta().namespace.as_deref().unwrap_or("default"));
+    match api.patch(name(object), &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if !on && status.is_not_found() => Ok(()),
         Err(error) => Err(error),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use kube::{Api, Resource};
 use operator_api::Cluster;
 use tokio::sync::watch::Receiver;
@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::backoff::Failures;
 use crate::events::Events;
 use crate::health::Health;
+use crate::lease::Claim;
 use crate::metrics::Metrics;
 
 /// The name under which the operator owns fields of objects (server-side apply).
@@ -23,31 +24,14 @@ pub(crate) const FIELD_MANAGER: &str = "gregor.dev/operator";
 /// What flags say.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Namespaces that are watched; empty is all.
-    pub(crate) namespaces: Vec<String>,
+    /// What is watched, each by controllers of its own.
+    pub(crate) scopes: Vec<Scope>,
     /// The image of brokers whose Cluster names none.
     pub(crate) image: String,
     /// Where HTTP is served.
     pub(crate) http: SocketAddr,
-    /// The Lease's name.
-    pub(crate) lease_name: String,
-    /// The Lease's namespace.
-    pub(crate) lease_namespace: String,
-    /// This process' name.
-    pub(crate) identity: String,
-}
-
-impl Settings {
-    /// The scopes to watch, each by controllers of its own.
-    pub(crate) fn scopes(&self) -> Vec<Scope> {
-        if self.namespaces.is_empty() {
-            return vec![Scope::All];
-        }
-        let mut names = self.namespaces.clone();
-        names.sort();
-        names.dedup();
-        names.into_iter().map(Scope::Namespace).collect()
-    }
+    /// The Lease that is striven for, and this process' name.
+    pub(crate) lease: Claim,
 }
 
 /// Which namespaces one set of controllers watches.
@@ -60,6 +44,17 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
+    /// Those of a list of namespaces, of which an empty one is all.
+    pub(crate) fn of(namespaces: &[String]) -> Vec<Self> {
+        let mut names: Vec<_> = namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+        if names.is_empty() {
+            return vec![Self::All];
+        }
+        names.sort();
+        names.dedup();
+        names.into_iter().map(Self::Namespace).collect()
+    }
+
     /// The API to watch a kind in this scope.
     pub(crate) fn api<K>(&self, kube: &kube::Client) -> Api<K>
     where
@@ -97,8 +92,6 @@ pub(crate) struct Context {
     pub(crate) health: Arc<Health>,
     /// How often in a row each object failed.
     pub(crate) failures: Failures,
-    /// The Clusters of this scope. Complete before any reconciler runs.
-    pub(crate) clusters: Store<Cluster>,
     /// The brokers' pods of this scope. Complete before any reconciler runs.
     pub(crate) pods: Store<Pod>,
     /// Becomes true when the operator shall end.
@@ -111,11 +104,6 @@ pub(crate) struct Context {
 pub(crate) const TURNS_MAX: u32 = 1024;
 
 impl Context {
-    /// The Cluster of this name, as last watched.
-    pub(crate) fn cluster(&self, namespace: &str, name: &str) -> Option<Arc<Cluster>> {
-        self.clusters.get(&ObjectRef::new(name).within(namespace))
-    }
-
     /// Where the Cluster's brokers answer, as HOST:PORT, ready ones first; empty when none runs. Pods are
     /// named by their address: no name has to be resolved, and a Service that somebody deleted is no
     /// hindrance.

@@ -12,8 +12,6 @@ use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 
-use crate::context::Settings;
-
 /// How long a Lease holds without being renewed: the longest time without an acting operator after its
 /// machine died. Kubernetes' own controllers have the same.
 const DURATION: Duration = Duration::from_secs(15);
@@ -24,11 +22,21 @@ const CONFIRM_EVERY: Duration = Duration::from_secs(4);
 /// How long one such look may take.
 const CONFIRM_MAX: Duration = Duration::from_secs(3);
 
+/// Who strives for which Lease.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    /// The Lease's name.
+    pub(crate) name: String,
+    /// The Lease's namespace.
+    pub(crate) namespace: String,
+    /// This process' name.
+    pub(crate) identity: String,
+}
+
 /// The contest for the Lease.
 pub(crate) struct Lease {
     api: Api<LeaseObject>,
-    name: String,
-    identity: String,
+    claim: Claim,
     held: Receiver<bool>,
     task: JoinHandle<kube_lease_manager::Result<LeaseManager>>,
 }
@@ -38,20 +46,20 @@ impl Lease {
     ///
     /// # Errors
     /// The Lease cannot be read or made.
-    pub(crate) async fn start(kube: kube::Client, settings: &Settings) -> anyhow::Result<Self> {
-        let Settings { lease_name, lease_namespace, identity, .. } = settings;
-        let api = Api::namespaced(kube.clone(), lease_namespace);
-        let manager = LeaseManagerBuilder::new(kube, lease_name)
-            .with_namespace(lease_namespace)
+    pub(crate) async fn start(kube: kube::Client, claim: &Claim) -> anyhow::Result<Self> {
+        let Claim { name, namespace, identity } = claim;
+        let api = Api::namespaced(kube.clone(), namespace);
+        let manager = LeaseManagerBuilder::new(kube, name)
+            .with_namespace(namespace)
             .with_identity(identity)
             .with_field_manager(format!("gregor.dev/operator-{identity}"))
             .with_duration(DURATION.as_secs())
             .with_grace(GRACE.as_secs())
             .build()
             .await
-            .with_context(|| format!("hold the Lease {lease_namespace}/{lease_name}"))?;
+            .with_context(|| format!("hold the Lease {namespace}/{name}"))?;
         let (held, task) = manager.watch().await;
-        Ok(Self { api, name: lease_name.clone(), identity: identity.clone(), held, task })
+        Ok(Self { api, claim: claim.clone(), held, task })
     }
 
     /// Ends when this process holds the Lease.
@@ -78,7 +86,7 @@ impl Lease {
         while confirmed.elapsed() < DURATION {
             tokio::time::sleep(CONFIRM_EVERY).await;
             let asked = Instant::now();
-            let answer = tokio::time::timeout(CONFIRM_MAX, self.api.get(&self.name)).await;
+            let answer = tokio::time::timeout(CONFIRM_MAX, self.api.get(&self.claim.name)).await;
             let holder = match answer {
                 Ok(Ok(lease)) => lease.spec.and_then(|spec| spec.holder_identity),
                 Ok(Err(error)) => {
@@ -90,7 +98,7 @@ impl Lease {
                     continue;
                 }
             };
-            if holder.as_deref() != Some(&*self.identity) {
+            if holder.as_deref() != Some(&*self.claim.identity) {
                 return;
             }
             confirmed = asked;

@@ -1,10 +1,8 @@
 //! The command `gregor-operator`: makes Kubernetes run what Cluster and Topic resources ask for.
 //!
-//! `run` starts one controller for each kind; `crds` prints the definitions of the kinds. Everything that the
-//! operator knows it derives from the API server and from the brokers, so that it may be killed at any
-//! moment.
-
-#![allow(dead_code, reason = "the reconciler of Topics takes the rest into use")]
+//! `run` starts one controller for each kind; `release` lets go of what would wait for an operator that is
+//! gone; `crds` prints the definitions of the kinds. Everything that the operator knows it derives from the API
+//! server and from the brokers, so that it may be killed at any moment.
 
 mod apply;
 mod backoff;
@@ -17,6 +15,8 @@ mod health;
 mod http;
 mod lease;
 mod metrics;
+mod quota;
+mod release;
 mod run;
 mod topic;
 mod watch;

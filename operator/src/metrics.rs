@@ -1,8 +1,18 @@
 //! What Prometheus scrapes of the operator.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+use kube::runtime::reflector::Store;
+use parking_lot::Mutex;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+/// Counts the objects of one kind in one scope: True, False, Unknown.
+type Count = Box<dyn Fn() -> [i64; 3] + Send + Sync>;
+
+/// What the condition Ready may be.
+const READY: [&str; 3] = ["True", "False", "Unknown"];
 
 /// The operator's series. All begin with `gregor_operator_`.
 pub(crate) struct Metrics {
@@ -17,8 +27,10 @@ pub(crate) struct Metrics {
     pub(crate) admin_requests: IntCounterVec,
     /// `gregor_operator_watch_errors_total{watch}`.
     pub(crate) watch_errors: IntCounterVec,
-    /// `gregor_operator_resources{kind,ready}`: Clusters and Topics by their condition Ready.
-    pub(crate) resources: IntGaugeVec,
+    /// `gregor_operator_resources{kind,ready}`: resources by their condition Ready, counted when scraped.
+    resources: IntGaugeVec,
+    /// Who counts them: one for each kind and scope.
+    counts: Mutex<Vec<(&'static str, Count)>>,
     /// `gregor_operator_leader`: 1 while this process acts, 0 while it stands by.
     pub(crate) leader: IntGauge,
 }
@@ -61,6 +73,7 @@ impl Metrics {
                 Opts::new("gregor_operator_resources", "Resources by kind and by their condition Ready."),
                 &["kind", "ready"],
             )?,
+            counts: Mutex::default(),
             leader: IntGauge::new(
                 "gregor_operator_leader",
                 "1 while this process acts, 0 while it stands by.",
@@ -76,11 +89,45 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// From now on counts the objects of a store by what their conditions say.
+    pub(crate) fn count<K>(
+        &self,
+        kind: &'static str,
+        store: Store<K>,
+        conditions: impl Fn(&K) -> Option<&[Condition]> + Send + Sync + 'static,
+    ) where
+        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    {
+        let count = move || {
+            let mut numbers = [0; 3];
+            for object in store.state() {
+                let ready = crate::condition::find(
+                    conditions(&object).unwrap_or_default(),
+                    operator_api::condition::READY,
+                );
+                let status = ready.map_or("Unknown", |ready| ready.status.as_str());
+                if let Some((_, number)) = READY.iter().zip(&mut numbers).find(|(ready, _)| **ready == status)
+                {
+                    *number += 1;
+                }
+            }
+            numbers
+        };
+        self.counts.lock().push((kind, Box::new(count)));
+    }
+
     /// All series in Prometheus' text format.
     ///
     /// # Errors
     /// A series that cannot be written.
     pub(crate) fn text(&self) -> prometheus::Result<String> {
+        let counts = self.counts.lock();
+        self.resources.reset();
+        for (kind, count) in &*counts {
+            for (ready, number) in READY.into_iter().zip(count()) {
+                self.resources.with_label_values(&[*kind, ready]).add(number);
+            }
+        }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -99,5 +146,35 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("gregor_operator_leader 0"), "{text}");
+    }
+
+    #[test]
+    fn resources_are_counted_over_all_scopes_when_scraped() {
+        use kube::runtime::{reflector, watcher};
+        use operator_api::{Topic, TopicSpec, TopicStatus};
+        let metrics = Metrics::new().unwrap();
+        let fill = |ready: &[&str]| {
+            let (store, mut writer) = reflector::store::<Topic>();
+            for (number, ready) in ready.iter().enumerate() {
+                let mut topic = Topic::new(&number.to_string(), TopicSpec::default());
+                let condition = serde_json::json!({"type": "Ready", "status": ready, "reason": "R", "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"});
+                let conditions = vec![serde_json::from_value(condition).unwrap()];
+                topic.status = Some(TopicStatus { conditions, ..TopicStatus::default() });
+                writer.apply_watcher_event(&watcher::Event::Apply(topic));
+            }
+            metrics.count("Topic", store, |topic: &Topic| {
+                topic.status.as_ref().map(|status| status.conditions.as_slice())
+            });
+        };
+        fill(&["True", "True", "False"]);
+        fill(&["True"]);
+        for _ in 0..2 {
+            let text = metrics.text().unwrap();
+            for (ready, number) in [("True", 3), ("False", 1), ("Unknown", 0)] {
+                let line = format!("gregor_operator_resources{{kind=\"Topic\",ready=\"{ready}\"}} {number}");
+                assert!(text.contains(&line), "{text}");
+            }
+        }
     }
 }

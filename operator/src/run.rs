@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, CustomResourceExt as _};
-use operator_api::{Cluster, Topic};
+use operator_api::{Cluster, Quota, Topic};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -29,12 +29,20 @@ const CRD_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// What kept it from starting, or a lost Lease: the process must then end, as another one may act.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    block_on(operate(settings))
+}
+
+/// Runs a future to its end on threads of its own.
+///
+/// # Errors
+/// The future's, or there are no threads.
+pub(crate) fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("start the worker threads")?;
-    let result = runtime.block_on(operate(settings));
+    let result = runtime.block_on(future);
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
@@ -50,8 +58,8 @@ async fn operate(settings: Settings) -> anyhow::Result<()> {
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     }
     health.ready_as("standby");
-    let mut lease = Lease::start(kube.clone(), &settings).await?;
-    tracing::info!(identity = settings.identity, "waiting for the Lease {}", settings.lease_name);
+    let mut lease = Lease::start(kube.clone(), &settings.lease).await?;
+    tracing::info!(identity = settings.lease.identity, "waiting for the Lease {}", settings.lease.name);
     tokio::select! {
         acquired = lease.acquired() => acquired?,
         _ = stop.wait_for(|stop| *stop) => {
@@ -63,12 +71,12 @@ async fn operate(settings: Settings) -> anyhow::Result<()> {
     metrics.leader.set(1);
     tracing::info!("holding the Lease; controllers start");
     let mut controllers = JoinSet::new();
-    for scope in settings.scopes() {
-        start(&mut controllers, &kube, &settings, scope, &health, &metrics, &stop);
+    for scope in &settings.scopes {
+        start(&mut controllers, &kube, &settings, scope.clone(), &health, &metrics, &stop);
     }
     let stopped = stop.clone();
     tokio::select! {
-        () = lease.lost() => bail!("lost the Lease {}: another operator may act", settings.lease_name),
+        () = lease.lost() => bail!("lost the Lease {}: another operator may act", settings.lease.name),
         Some(ended) = controllers.join_next() => {
             match ended.context("run a controller") {
                 Err(error) => return Err(error),
@@ -105,16 +113,19 @@ fn start(
         kube: kube.clone(),
         settings: settings.clone(),
         scope,
-        events: Events::new(kube.clone(), &settings.identity),
+        events: Events::new(kube.clone(), &settings.lease.identity),
         metrics: Arc::clone(metrics),
         health: Arc::clone(health),
         failures: Failures::default(),
-        clusters: watches.clusters(),
         pods: watches.pods(),
         stopping: stopping.clone(),
         turns: Arc::new(Semaphore::new(TURNS_MAX as usize)),
     });
+    metrics.count("Cluster", watches.clusters(), |cluster| {
+        cluster.status.as_ref().map(|status| status.conditions.as_slice())
+    });
     controllers.spawn(crate::cluster::run(Arc::clone(&context), watches));
+    controllers.spawn(crate::quota::run(Arc::clone(&context)));
     controllers.spawn(async move {
         // The controller of Clusters polls these watches; they end with it.
         let [clusters, pods] = complete;
@@ -127,7 +138,7 @@ fn start(
 /// Waits until the definitions are there and hold what this operator writes.
 async fn definitions(kube: &kube::Client) -> anyhow::Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(kube.clone());
-    for name in [Cluster::crd_name(), Topic::crd_name()] {
+    for name in [Cluster::crd_name(), Topic::crd_name(), Quota::crd_name()] {
         let mut told = false;
         loop {
             match api.get_opt(name).await {

@@ -1,5 +1,6 @@
 """Brokers: changed, restarted, broken and mended, with a producer beside that must lose nothing."""
 
+import datetime
 import json
 import os
 import signal
@@ -40,6 +41,7 @@ def loaded(session, act, longest):
     check(seen["acknowledged"] > 100, f"only {seen['acknowledged']} records were acknowledged")
     check(longest is None or seen["longest_gap"] <= longest,
           f"{seen['longest_gap']} s without an acknowledgement, at most {longest}")
+    return seen
 
 
 def dynamic_config(session):
@@ -108,13 +110,21 @@ def image(session):
 
 def kill(session):
     """kill -9 of the broker: serving again within 3 s, every acknowledged record there."""
+    killed = 0.0
+
     def act():
+        nonlocal killed
         pod = session.pod(NAMESPACE, "demo")
-        os.kill(session.container_pid(pod), signal.SIGKILL)
+        pid, killed = session.container_pid(pod), time.time()
+        os.kill(pid, signal.SIGKILL)
         until(lambda: restarts(session) > restart_count(pod), "the container's restart")
         session.wait_condition(NAMESPACE, KIND, "demo")
 
-    loaded(session, act, KILLED_SECONDS)
+    seen = loaded(session, act, KILLED_SECONDS)
+    first = session.kubectl("-n", NAMESPACE, "logs", "demo-broker-0", "--timestamps").split(" ", 1)[0]
+    started = datetime.datetime.fromisoformat(first[:26].rstrip("Z") + "+00:00").timestamp()
+    print(f"       after kill -9 the new container's first line after {started - killed:.2f} s, "
+          f"the next acknowledgement after {seen['resumed_at'] - killed:.2f} s (at most {KILLED_SECONDS})")
 
 
 def restarts(session):
@@ -127,9 +137,10 @@ def restart_count(pod):
 
 
 def removed_by_hand(session):
-    """Service, StatefulSet, ConfigMap and pod come back when somebody deletes them."""
+    """Services, StatefulSet, ConfigMap, budget and pod come back when somebody deletes them."""
     for kind, name in [("service", "demo-bootstrap"), ("service", "demo-brokers"),
-                       ("statefulset", "demo-broker"), ("configmap", "demo-broker")]:
+                       ("statefulset", "demo-broker"), ("configmap", "demo-broker"),
+                       ("poddisruptionbudget", "demo-broker")]:
         before = session.get(NAMESPACE, kind, name)["metadata"]["uid"]
         session.kubectl("-n", NAMESPACE, "delete", kind, name, "--timeout=60s")
         wait(lambda kind=kind, name=name, before=before:

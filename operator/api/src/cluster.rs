@@ -82,7 +82,8 @@ use crate::common::Config;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSpec {
-    /// How many brokers. Left out, `kubectl scale` and autoscalers have it to themselves.
+    /// How many brokers. Left out, `kubectl scale` and autoscalers have it to themselves. In this version more
+    /// than one is answered with reason Unsupported.
     #[serde(default = "three")]
     #[schemars(range(min = 1, max = 1000))]
     pub replicas: i32,
@@ -115,7 +116,8 @@ pub struct ClusterSpec {
     pub image_pull_secrets: Vec<LocalObjectReference>,
 
     /// The level of on-disk and between-broker features. Unset, it stays where it is, so that the version
-    /// can be taken back; Auto raises it after each upgrade; a number such as 0.1 raises it to that.
+    /// can be taken back; Auto raises it after each upgrade; a number such as 0.1 raises it to that. In this
+    /// version, which has one level, it is answered with reason Unsupported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = Rule::new("self == 'Auto' || self.matches('^[0-9]+[.][0-9]+$')")
@@ -152,15 +154,18 @@ pub struct ClusterSpec {
     pub rebalance: Rebalance,
 
     /// What happens when a broker's volume is lost for good. Manual waits for the annotation
-    /// gregor.dev/replace-broker; Auto starts it again empty, once its partitions are safe elsewhere.
+    /// gregor.dev/replace-broker; Auto starts it again empty, once its partitions are safe elsewhere. In this
+    /// version Auto is answered with reason Unsupported.
     #[serde(default)]
     pub replacement: Replacement,
 
-    /// Where certificates come from.
+    /// Where certificates come from. In this version other modes than None are answered with reason
+    /// Unsupported.
     #[serde(default)]
     pub tls: Tls,
 
-    /// Spreads brokers, and the replicas of each partition, over zones.
+    /// Spreads brokers, and the replicas of each partition, over zones. In this version it is answered with
+    /// reason Unsupported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rack: Option<Rack>,
 
@@ -193,7 +198,7 @@ fn plain_listener() -> Vec<Listener> {
 #[serde(rename_all = "camelCase")]
 pub struct Controllers {
     /// How many brokers vote in the metadata quorum: 1, 3 or 5. Unset, 3 when there are 3 brokers or more,
-    /// else 1. All others follow.
+    /// else 1. All others follow. In this version more than one is answered with reason Unsupported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self in [1, 3, 5]").message("must be 1, 3 or 5"))]
     pub voters: Option<i32>,
@@ -226,10 +231,10 @@ pub struct Monitoring {
     /// A PodMonitor for the brokers.
     #[serde(default)]
     pub pod_monitor: bool,
-    /// A PrometheusRule with alerts.
+    /// A PrometheusRule with alerts. In this version true is answered with reason Unsupported.
     #[serde(default)]
     pub prometheus_rule: bool,
-    /// ConfigMaps with Grafana dashboards.
+    /// ConfigMaps with Grafana dashboards. In this version true is answered with reason Unsupported.
     #[serde(default)]
     pub dashboards: bool,
 }

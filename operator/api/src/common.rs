@@ -30,8 +30,19 @@ pub enum Scalar {
     Integer(i64),
     /// A number with a fraction.
     Number(f64),
-    /// Anything else.
+    /// Text.
     Text(String),
+    /// A list, a map or nothing, which no key takes. The schemas cannot refuse all of them, and an object that
+    /// is stored must be read to be told so.
+    Other(serde_json::Value),
+}
+
+impl Scalar {
+    /// Whether it is a value that a key may have.
+    #[must_use]
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
 }
 
 impl fmt::Display for Scalar {
@@ -41,6 +52,7 @@ impl fmt::Display for Scalar {
             Self::Integer(value) => value.fmt(f),
             Self::Number(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
+            Self::Other(value) => value.fmt(f),
         }
     }
 }

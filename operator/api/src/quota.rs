@@ -17,7 +17,7 @@ use crate::common::{ClusterRef, Conditions};
     shortname = "grq",
     category = "gregor",
     selectable = ".spec.clusterRef.name",
-    doc = "Limits for a user, a client id or an address of a Gregor cluster.",
+    doc = "Limits for a user, a client id or an address of a Gregor cluster. In this version each is answered with reason Unsupported.",
     printcolumn(name = "Cluster", type_ = "string", json_path = ".spec.clusterRef.name"),
     printcolumn(name = "Entity", type_ = "string", json_path = ".status.entity"),
     printcolumn(name = "Produce", type_ = "integer", json_path = ".spec.limits.producerByteRate"),

@@ -84,7 +84,8 @@ pub struct TopicSpec {
     pub partitions: Option<i32>,
 
     /// On how many brokers each partition is kept; unset, the broker's `default.replication.factor`. Can
-    /// go up and down; data is moved in the background.
+    /// go up and down; data is moved in the background. In this version, which has one broker, more than one
+    /// is answered with reason InvalidReplicationFactor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub replication_factor: Option<i32>,

@@ -139,6 +139,10 @@ fn configuration_takes_every_scalar() {
     assert_eq!(text, ["1", "true", "0.5", "x", "1"]);
     assert_eq!(config["a"], Scalar::Integer(1));
     assert_eq!(config["e"], Scalar::Text("1".into()));
+    assert!(config.values().all(Scalar::is_scalar));
+    // What a schema lets through must not make an object unreadable.
+    let config: Config = serde_json::from_value(json!({"a": null, "b": [], "c": {"d": [1]}})).unwrap();
+    assert!(config.values().all(|value| !value.is_scalar()));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a change of spec.config asks for: keys that a running broker takes, and those that need a restart.
 //!
 //! server.properties always holds all of spec.config, so that a broker that starts has it. Which keys are
-//! dynamic is the broker's knowledge (DescribeConfigs). A change of dynamic keys alone keeps the hash on the
-//! pod template, and is given to the running broker; any other change makes another hash, and so a restart.
+//! dynamic is the broker's knowledge (DescribeConfigs). A change of dynamic keys alone keeps the hash, and is
+//! given to the running broker; any other change makes another hash, and so a restart. Keys that follow from
+//! other fields are not looked at here: those fields have their own part in what asks for a restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +79,7 @@ pub(super) enum Change {
     Unknown,
 }
 
-/// Compares the file that is with the one that shall be.
+/// Compares the part of the file that users write with what it shall be.
 ///
 /// `broker` is what a running broker says, `None` when one runs and does not answer; without a running one
 /// there is nobody to ask, and every change goes with a restart.
@@ -88,7 +89,6 @@ pub(super) enum Change {
 pub(super) fn change(
     live: &BTreeMap<String, String>,
     wanted: &BTreeMap<String, String>,
-    owned: &BTreeSet<&str>,
     broker: Running<'_>,
 ) -> Result<Change, Refusal> {
     let changed: Vec<&String> =
@@ -102,10 +102,7 @@ pub(super) fn change(
         Running::Silent => return Ok(Change::Unknown),
         Running::Answers(keys) => keys,
     };
-    if let Some(key) = changed
-        .iter()
-        .find(|key| wanted.contains_key(**key) && !owned.contains(key.as_str()) && is_unknown(key, keys))
-    {
+    if let Some(key) = changed.iter().find(|key| wanted.contains_key(**key) && is_unknown(key, keys)) {
         return Err(Refusal {
             reason: INVALID_SPEC,
             message: format!(
@@ -113,10 +110,8 @@ pub(super) fn change(
             ),
         });
     }
-    let restart: BTreeSet<&String> = changed
-        .into_iter()
-        .filter(|key| owned.contains(key.as_str()) || needs_restart(key, wanted.get(*key), keys))
-        .collect();
+    let restart: BTreeSet<&String> =
+        changed.into_iter().filter(|key| needs_restart(key, wanted.get(*key), keys)).collect();
     Ok(if restart.is_empty() { Change::Dynamic } else { Change::Restart(few(restart)) })
 }
 
@@ -131,9 +126,13 @@ pub(super) enum Running<'a> {
     Answers(&'a Keys),
 }
 
-/// The digest of a file: what goes on the pod template when it needs a restart.
-pub(super) fn hash(pairs: &BTreeMap<String, String>) -> String {
-    digest(pairs.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]))
+/// The digest of a configuration: what changes when it needs a restart.
+///
+/// `before` is the one that was in force. The new one is never the same: a key that was added without a restart,
+/// and is taken out with one, would otherwise lead back to the digest that pods have.
+pub(super) fn hash(pairs: &BTreeMap<String, String>, before: Option<&str>) -> String {
+    let hash = digest(pairs.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+    if before == Some(&hash) { digest([hash.as_str(), "again"]) } else { hash }
 }
 
 fn few(keys: BTreeSet<&String>) -> Vec<String> {
@@ -247,13 +246,12 @@ mod tests {
 
     #[test]
     fn a_change_goes_with_a_restart_only_where_it_must() {
-        let live = map(&[("message.max.bytes", "5"), ("segment.ms", "5"), ("listeners", "a")]);
-        let owned = BTreeSet::from(["listeners"]);
+        let live = map(&[("message.max.bytes", "5"), ("segment.ms", "5")]);
         let with = |pairs: &[(&str, &str)], without: &str| {
             let mut wanted = live.clone();
             wanted.remove(without);
             wanted.extend(map(pairs));
-            change(&live, &wanted, &owned, Running::Answers(&keys()))
+            change(&live, &wanted, Running::Answers(&keys()))
         };
         let restart = |key: &str| Ok(Change::Restart(vec![key.to_owned()]));
         assert_eq!(with(&[], ""), Ok(Change::None));
@@ -265,7 +263,6 @@ mod tests {
             with(&[("num.partitions", "3"), ("log.retention.ms", "9")], ""),
             restart("num.partitions")
         );
-        assert_eq!(with(&[("listeners", "b")], ""), restart("listeners"));
         assert_eq!(
             with(&[("listener.name.plain.max.connections", "3")], ""),
             restart("listener.name.plain.max.connections")
@@ -278,10 +275,20 @@ mod tests {
         );
         // A key that is not known may always go.
         let old = map(&[("no.such.key", "1")]);
-        assert_eq!(change(&old, &map(&[]), &owned, Running::Answers(&keys())), restart("no.such.key"));
-        assert_eq!(change(&old, &map(&[]), &owned, Running::Silent), Ok(Change::Unknown));
-        assert_eq!(change(&old, &map(&[]), &owned, Running::No), restart("no.such.key"));
-        assert_eq!(change(&old, &old, &owned, Running::Silent), Ok(Change::None));
+        assert_eq!(change(&old, &map(&[]), Running::Answers(&keys())), restart("no.such.key"));
+        assert_eq!(change(&old, &map(&[]), Running::Silent), Ok(Change::Unknown));
+        assert_eq!(change(&old, &map(&[]), Running::No), restart("no.such.key"));
+        assert_eq!(change(&old, &old, Running::Silent), Ok(Change::None));
+    }
+
+    #[test]
+    fn a_restart_always_has_another_hash() {
+        let config = map(&[("a", "1")]);
+        let first = hash(&config, None);
+        assert_eq!(hash(&config, Some("another")), first);
+        let second = hash(&config, Some(&first));
+        assert_ne!(second, first);
+        assert_ne!(hash(&config, Some(&second)), second);
     }
 
     #[test]

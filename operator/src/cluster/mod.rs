@@ -86,7 +86,7 @@ pub(crate) fn watches(
     metrics: &Arc<Metrics>,
 ) -> Watches {
     let (clusters, all_clusters, clusters_stream) =
-        crate::watch::begin(scope.api(kube), watcher::Config::default(), "Cluster", health, metrics);
+        crate::watch::ours(kube, scope, "Cluster", health, metrics);
     let (pods, all_pods, pods_stream) =
         crate::watch::begin(scope.api(kube), of_clusters(), "Pod", health, metrics);
     Watches {
@@ -202,7 +202,6 @@ async fn reconcile(cluster: Arc<Cluster>, turns: Arc<Turns>) -> Result<Action, E
     if result.is_ok() {
         turns.context.failures.forget(&backoff::key(cluster.as_ref()));
     }
-    count(&turns.context);
     result
 }
 
@@ -215,22 +214,4 @@ fn failed(cluster: Arc<Cluster>, error: &Error, turns: Arc<Turns>) -> Action {
         wait.as_secs()
     );
     Action::requeue(wait)
-}
-
-/// Counts Clusters by what their condition Ready says.
-fn count(context: &Context) {
-    let clusters = context.clusters.state();
-    for status in ["True", "False", "Unknown"] {
-        let number = clusters
-            .iter()
-            .filter(|cluster| {
-                let conditions =
-                    cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-                let ready = crate::condition::find(conditions, operator_api::condition::READY);
-                ready.map_or("Unknown", |ready| ready.status.as_str()) == status
-            })
-            .count();
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        context.metrics.resources.with_label_values(&["Cluster", status]).set(number);
-    }
 }

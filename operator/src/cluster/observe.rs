@@ -13,7 +13,7 @@ use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::{Resource, ResourceExt as _};
 use operator_api::annotation::RESTART_REQUESTED_AT;
 
-use super::build::{PROPERTIES, annotation, properties};
+use super::build::{OWNED_KEYS, PROPERTIES, annotation, properties};
 use super::names::{self, CLUSTER_LABEL};
 use super::plan::BrokerPod;
 
@@ -57,8 +57,8 @@ pub(super) struct Observed {
     /// Brokers' pods in the order of their ordinals.
     pub(super) pods: Vec<(BrokerPod, Arc<Pod>)>,
     pub(super) stateful_set: Option<Arc<StatefulSet>>,
-    /// Pairs of server.properties, and the hash that goes on the pod template.
-    pub(super) file: Option<(BTreeMap<String, String>, String, String)>,
+    /// What server.properties has of spec.config, and its hash.
+    pub(super) file: Option<(BTreeMap<String, String>, String)>,
     /// Brokers' claims.
     pub(super) claims: Vec<Arc<PersistentVolumeClaim>>,
 }
@@ -84,23 +84,19 @@ impl Observed {
 
 /// Gathers what belongs to the Cluster of this name.
 pub(super) fn observe(stores: &Stores, namespace: &str, cluster: &str, now: Timestamp) -> Observed {
+    let claims = members(&stores.claims, namespace, cluster);
     let mut pods: Vec<(BrokerPod, Arc<Pod>)> = members(&stores.pods, namespace, cluster)
         .into_iter()
-        .filter_map(|pod| Some((broker_pod(cluster, &pod, now)?, pod)))
+        .filter_map(|pod| Some((broker_pod(cluster, &pod, &claims, now)?, pod)))
         .collect();
     pods.sort_by_key(|(pod, _)| pod.ordinal);
     let brokers = names::brokers(cluster);
     let file = find(&stores.config_maps, namespace, &brokers).and_then(|map| {
-        let text = map.data.as_ref()?.get(PROPERTIES)?.clone();
-        let hash = map.annotations().get(annotation::CONFIG_HASH)?.clone();
-        Some((properties::parse(&text), text, hash))
+        let mut pairs = properties::parse(map.data.as_ref()?.get(PROPERTIES)?);
+        pairs.retain(|key, _| !OWNED_KEYS.contains(&key.as_str()));
+        Some((pairs, map.annotations().get(annotation::CONFIG_HASH)?.clone()))
     });
-    Observed {
-        pods,
-        stateful_set: find(&stores.stateful_sets, namespace, &brokers),
-        file,
-        claims: members(&stores.claims, namespace, cluster),
-    }
+    Observed { pods, stateful_set: find(&stores.stateful_sets, namespace, &brokers), file, claims }
 }
 
 /// The object of this name.
@@ -123,14 +119,21 @@ where
 }
 
 /// A pod as a broker; none when it is not one of the StatefulSet.
-fn broker_pod(cluster: &str, pod: &Pod, now: Timestamp) -> Option<BrokerPod> {
+fn broker_pod(
+    cluster: &str,
+    pod: &Pod,
+    claims: &[Arc<PersistentVolumeClaim>],
+    now: Timestamp,
+) -> Option<BrokerPod> {
     let name = pod.name_any();
     let created = pod.metadata.creation_timestamp.as_ref()?.0;
     Some(BrokerPod {
         ordinal: names::ordinal(cluster, &name)?,
+        resize_pending: claims.iter().filter(|claim| is_claim_of(claim, &name)).find_map(|one| growing(one)),
         name,
         uid: pod.metadata.uid.clone()?,
         revision: pod.labels().get(REVISION).cloned(),
+        restart_hash: pod.annotations().get(annotation::RESTART_HASH).cloned(),
         created,
         ready: names::is_ready(pod),
         ending: pod.metadata.deletion_timestamp.is_some(),
@@ -138,6 +141,20 @@ fn broker_pod(cluster: &str, pod: &Pod, now: Timestamp) -> Option<BrokerPod> {
         restart_requested: pod.annotations().contains_key(RESTART_REQUESTED_AT),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
     })
+}
+
+/// Whether a StatefulSet made the claim for the pod of this name: VOLUME-POD.
+fn is_claim_of(claim: &PersistentVolumeClaim, pod: &str) -> bool {
+    claim.name_any().strip_suffix(pod).is_some_and(|volume| volume.ends_with('-'))
+}
+
+/// Since when the volume has grown and its file system has not.
+pub(super) fn growing(claim: &PersistentVolumeClaim) -> Option<Timestamp> {
+    let conditions = claim.status.as_ref()?.conditions.as_ref()?;
+    let pending = conditions
+        .iter()
+        .find(|condition| condition.type_ == "FileSystemResizePending" && condition.status == "True")?;
+    Some(pending.last_transition_time.as_ref()?.0)
 }
 
 /// Why a container of the pod does not start.
@@ -183,7 +200,30 @@ mod tests {
             "status": status,
         }))
         .unwrap();
-        broker_pod("demo", &pod, "2026-01-01T00:01:00Z".parse().unwrap()).unwrap()
+        broker_pod("demo", &pod, &[], "2026-01-01T00:01:00Z".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_claim_tells_its_own_pod_that_it_grows() {
+        let claim = |name: &str, status: &str| -> PersistentVolumeClaim {
+            serde_json::from_value(json!({
+                "metadata": {"name": name},
+                "status": {"conditions": [{"type": "FileSystemResizePending", "status": status,
+                    "lastTransitionTime": "2026-01-01T00:00:30Z"}]},
+            }))
+            .unwrap()
+        };
+        let since = |name: &str, status: &str| {
+            let claims = [Arc::new(claim(name, status))];
+            let pod: Pod = serde_json::from_value(json!({"metadata": {
+                "name": "demo-broker-1", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}}))
+            .unwrap();
+            broker_pod("demo", &pod, &claims, Timestamp::now()).unwrap().resize_pending
+        };
+        assert_eq!(since("volume-0-demo-broker-1", "True"), Some("2026-01-01T00:00:30Z".parse().unwrap()));
+        assert_eq!(since("volume-0-demo-broker-1", "False"), None);
+        assert_eq!(since("volume-0-demo-broker-11", "True"), None);
+        assert_eq!(since("volume-0-demo-broker-0", "True"), None);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! The next disruptive step of a Cluster: at most one, from what is seen alone.
 //!
 //! Pods are matched with brokers by ordinal; a step names the pod's uid, so that no other one is ever hit.
+//!
+//! A pod is old when what it needs a restart for is another than what it was made with ([`super::build::restart`]),
+//! not when its template's revision is: a later version of the operator may write templates in another form, and
+//! its upgrade restarts no broker by itself. Pods get the new form with their next restart.
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+/// How long a file system may take to grow while it is mounted, before a restart is tried.
+const RESIZE_SECONDS: i64 = 300;
 
 /// One broker's pod as it is seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +19,10 @@ pub(super) struct BrokerPod {
     pub(super) ordinal: i32,
     pub(super) name: String,
     pub(super) uid: String,
-    /// The revision of the template it was made of.
+    /// The revision of the template it was made of, for people to see.
     pub(super) revision: Option<String>,
+    /// What it was made with, as far as it needs a restart to change.
+    pub(super) restart_hash: Option<String>,
     pub(super) created: Timestamp,
     /// It serves.
     pub(super) ready: bool,
@@ -23,6 +32,8 @@ pub(super) struct BrokerPod {
     pub(super) stuck: Option<String>,
     /// The annotation on the pod asks for its restart.
     pub(super) restart_requested: bool,
+    /// Since when its volume has grown and its file system waits to be mounted anew.
+    pub(super) resize_pending: Option<Timestamp>,
     /// The node that it runs on.
     pub(super) node: Option<String>,
 }
@@ -33,9 +44,8 @@ pub(super) struct Seen {
     pub(super) now: Timestamp,
     /// How many brokers there shall be.
     pub(super) replicas: i32,
-    /// The revision that pods shall have; `None` until the StatefulSet's controller has seen the newest
-    /// template.
-    pub(super) revision: Option<String>,
+    /// What pods shall be made with; `None` until the StatefulSet's controller has seen the newest template.
+    pub(super) restart_hash: Option<String>,
     /// In the order of their ordinals.
     pub(super) pods: Vec<BrokerPod>,
     /// A restart of every pod that is older is asked for.
@@ -71,17 +81,30 @@ impl Seen {
         if requested || pod.restart_requested {
             return Some("a restart was asked for");
         }
-        self.is_old(pod).then_some("its configuration or image changed")
+        if self.is_old(pod) {
+            return Some("its configuration or image changed");
+        }
+        self.needs_mount(pod).then_some("its volume has grown, and its file system grows with a restart")
     }
 
-    /// Whether the pod was made of another template.
+    /// Whether the pod was made with something else.
     fn is_old(&self, pod: &BrokerPod) -> bool {
-        self.revision.is_some() && pod.revision != self.revision
+        self.restart_hash.is_some() && pod.restart_hash != self.restart_hash
     }
 
-    /// Whether every pod there shall be is there and made of the newest template.
+    /// Whether the pod keeps its file system from growing. Most grow while they are mounted, which is waited
+    /// for. One restart is tried for each growth: a pod that is younger has mounted the volume since.
+    fn needs_mount(&self, pod: &BrokerPod) -> bool {
+        pod.resize_pending.is_some_and(|since| {
+            pod.created < since && self.now.duration_since(since) >= SignedDuration::from_secs(RESIZE_SECONDS)
+        })
+    }
+
+    /// Whether every pod there shall be is there and made with what it shall be.
     pub(super) fn up_to_date(&self) -> bool {
-        self.revision.is_some() && self.missing().is_none() && !self.pods.iter().any(|pod| self.is_old(pod))
+        self.restart_hash.is_some()
+            && self.missing().is_none()
+            && !self.pods.iter().any(|pod| self.is_old(pod))
     }
 
     /// Whether no pod is left that is older than the request.
@@ -103,7 +126,7 @@ impl Seen {
 
 /// The next step.
 pub(super) fn plan(seen: &Seen) -> Step {
-    if seen.revision.is_none() {
+    if seen.restart_hash.is_none() {
         return Step::Wait("the StatefulSet's controller has not seen the newest template".to_owned());
     }
     // A pod that cannot start and has the old template is down already: no care for it, or the mended
@@ -141,11 +164,11 @@ pub(super) fn plan(seen: &Seen) -> Step {
     let (pod, why) = match asked {
         Some(pod) => (pod, "a restart was asked for"),
         None if seen.on_request => {
-            return Step::Held(
-                "brokers run an older revision, and spec.rollout.strategy is OnRequest: annotate the Cluster \
-                 with gregor.dev/restart-requested-at"
-                    .to_owned(),
-            );
+            return Step::Held(format!(
+                "broker {} needs a restart ({why}), and spec.rollout.strategy is OnRequest: annotate the Cluster \
+                 with gregor.dev/restart-requested-at",
+                pod.ordinal
+            ));
         }
         None => (pod, why),
     };
@@ -180,12 +203,14 @@ mod tests {
             ordinal,
             name: format!("demo-broker-{ordinal}"),
             uid: format!("uid-{ordinal}"),
-            revision: Some("new".into()),
+            revision: None,
+            restart_hash: Some("new".into()),
             created: at(NOW - 100),
             ready: true,
             ending: false,
             stuck: None,
             restart_requested: false,
+            resize_pending: None,
             node: None,
         }
     }
@@ -194,7 +219,7 @@ mod tests {
         Seen {
             now: at(NOW),
             replicas: i32::try_from(pods.len()).unwrap(),
-            revision: Some("new".into()),
+            restart_hash: Some("new".into()),
             pods,
             restart_requested_at: None,
             on_request: false,
@@ -204,7 +229,7 @@ mod tests {
     }
 
     fn old(pod: BrokerPod) -> BrokerPod {
-        BrokerPod { revision: Some("old".into()), ..pod }
+        BrokerPod { restart_hash: Some("old".into()), ..pod }
     }
 
     fn restarted(step: &Step) -> Option<i32> {
@@ -223,7 +248,7 @@ mod tests {
 
     #[test]
     fn nothing_moves_before_the_template_was_seen() {
-        let unseen = Seen { revision: None, ..seen(vec![old(pod(0))]) };
+        let unseen = Seen { restart_hash: None, ..seen(vec![old(pod(0))]) };
         assert!(matches!(plan(&unseen), Step::Wait(_)));
     }
 
@@ -269,6 +294,27 @@ mod tests {
     }
 
     #[test]
+    fn another_form_of_the_template_restarts_nothing() {
+        let made_before = BrokerPod { revision: Some("of the operator before".into()), ..pod(0) };
+        let seen = seen(vec![made_before]);
+        assert_eq!(plan(&seen), Step::Done);
+        assert!(seen.up_to_date());
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_grow_gets_one_restart() {
+        let grown = |second: i64| seen(vec![BrokerPod { resize_pending: Some(at(second)), ..pod(0) }]);
+        let mut late = grown(NOW - 50);
+        assert_eq!(plan(&late), Step::Done, "it may grow while it is mounted");
+        late.now = at(NOW + 250);
+        assert_eq!(restarted(&plan(&late)), Some(0));
+        assert!(matches!(plan(&Seen { may_be_away: false, ..late }), Step::Held(_)));
+        let mut younger = grown(NOW - 150);
+        younger.now = at(NOW + 10_000);
+        assert_eq!(plan(&younger), Step::Done, "it was mounted since");
+    }
+
+    #[test]
     fn what_may_not_be_restarted_is_held() {
         let held = Seen { may_be_away: false, ..seen(vec![old(pod(0))]) };
         assert!(matches!(plan(&held), Step::Held(why) if why.contains("allowSingleReplicaDowntime")));
@@ -279,8 +325,10 @@ mod tests {
     fn any_pod(ordinal: i32) -> impl Strategy<Value = Option<BrokerPod>> {
         let parts = (any::<[bool; 6]>(), 0_i64..2000);
         proptest::option::weighted(0.9, parts).prop_map(move |parts| {
-            parts.map(|([new, ready, ending, stuck, asked, _], age)| BrokerPod {
-                revision: Some(if new { "new" } else { "old" }.into()),
+            parts.map(|([new, ready, ending, stuck, asked, grown], age)| BrokerPod {
+                restart_hash: Some(if new { "new" } else { "old" }.into()),
+                // Two growths: one that has had its time, and one that has not.
+                resize_pending: grown.then(|| at(NOW - age / 2 - 150)),
                 created: at(NOW - age),
                 ready: ready && !ending && !stuck,
                 ending,
@@ -302,7 +350,7 @@ mod tests {
                     .collect();
                 Seen {
                     replicas,
-                    revision: known.then(|| "new".into()),
+                    restart_hash: known.then(|| "new".into()),
                     restart_requested_at: asked.then(|| at(NOW - 1000 + ago)),
                     on_request,
                     may_be_away: away,
@@ -330,7 +378,7 @@ mod tests {
                 }
             }
             Step::Wait(_) => {
-                seen.revision = Some("new".into());
+                seen.restart_hash = Some("new".into());
                 for pod in &mut seen.pods {
                     if pod.ending {
                         *pod = fresh(pod.ordinal, now);

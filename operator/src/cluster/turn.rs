@@ -16,7 +16,7 @@ use operator_api::reason::{BROKER_REJECTED, CONFLICT, INVALID_SPEC};
 
 use super::apply::{Error, Outcome, Written};
 use super::broker;
-use super::build::{self, Children, Image, Parts, properties};
+use super::build::{self, Children, Image, OWNED_KEYS, Parts, annotation, properties};
 use super::config::{self, Alteration, Change, Running};
 use super::names;
 use super::observe::{Observed, Stores, find, observe};
@@ -26,16 +26,6 @@ use super::validate::{Desired, Refusal, validate};
 use super::volumes;
 use crate::condition;
 use crate::context::Context;
-
-/// Keys of server.properties that follow from other fields; they change with a restart.
-const OWNED: [&str; 6] = [
-    "advertised.listeners",
-    "http.listen",
-    "listener.security.protocol.map",
-    "listeners",
-    "log.dirs",
-    "node.id",
-];
 
 /// How soon it is looked again while something goes on; events come sooner.
 const SOON: Duration = Duration::from_secs(5);
@@ -176,29 +166,29 @@ impl Turns {
 
     /// What the configuration asks for, and whether a running broker would take it.
     async fn configure(&self, observed: &Observed, voice: &Voice, desired: &Desired) -> Configured {
-        let pairs = properties::pairs(desired);
-        let owned = BTreeSet::from(OWNED);
+        let owned = BTreeSet::from(OWNED_KEYS);
         let running = match voice {
             Voice::None => Running::No,
             Voice::Silent(_) => Running::Silent,
             Voice::Said(view) => Running::Answers(&view.keys),
         };
         let wanted = Configured {
-            text: properties::text(desired),
-            hash: config::hash(&pairs),
+            text: properties::text(desired, &desired.config),
+            hash: config::hash(&desired.config, observed.file.as_ref().map(|(_, hash)| hash.as_str())),
             alterations: Vec::new(),
             refusal: None,
         };
-        let Some((live, live_text, live_hash)) = &observed.file else {
+        let Some((live, live_hash)) = &observed.file else {
             return wanted;
         };
+        // What follows from other fields changes all the same.
         let kept = |refusal: Option<Refusal>| Configured {
-            text: live_text.clone(),
+            text: properties::text(desired, live),
             hash: live_hash.clone(),
             alterations: Vec::new(),
             refusal,
         };
-        let change = match config::change(live, &pairs, &owned, running) {
+        let change = match config::change(live, &desired.config, running) {
             Ok(change) => change,
             Err(refusal) => return kept(Some(refusal)),
         };
@@ -352,7 +342,7 @@ impl Turns {
         let seen = Seen {
             now: Timestamp::now(),
             replicas: desired.replicas,
-            revision: revision(observed),
+            restart_hash: restart_hash(observed),
             pods: observed.pods.iter().map(|(pod, _)| pod.clone()).collect(),
             restart_requested_at: parsed.and_then(Result::ok),
             on_request: desired.restart_on_request,
@@ -437,13 +427,14 @@ fn live_port(cluster: &Cluster, pod: &Pod) -> Option<i32> {
     container_port(pod).or_else(|| cluster.spec.listeners.first().map(|listener| listener.port))
 }
 
-/// The revision that pods shall have, once the StatefulSet's controller has seen the template that was
-/// written.
-fn revision(observed: &Observed) -> Option<String> {
+/// What pods shall be made with, once the StatefulSet's controller has seen the template that was written: one that
+/// is deleted before would be made of the template before.
+fn restart_hash(observed: &Observed) -> Option<String> {
     let stateful_set = observed.stateful_set.as_ref()?;
-    let status = stateful_set.status.as_ref()?;
-    (status.observed_generation >= stateful_set.metadata.generation)
-        .then(|| status.update_revision.clone())?
+    let seen = stateful_set.status.as_ref()?.observed_generation;
+    let template = stateful_set.spec.template.metadata.as_ref()?;
+    let hash = template.annotations.as_ref()?.get(annotation::RESTART_HASH)?;
+    (seen >= stateful_set.metadata.generation).then(|| hash.clone())
 }
 
 /// When it is looked again, if no event comes sooner.

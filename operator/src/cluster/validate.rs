@@ -117,9 +117,12 @@ fn replicas(spec: &ClusterSpec) -> Option<Refusal> {
     })
 }
 
+/// Another version than the operator's own. One that the brokers run already stays, so that an upgrade of the
+/// operator alone stalls nothing.
 fn version(cluster: &Cluster) -> Result<(), Refusal> {
+    let runs = cluster.status.as_ref().and_then(|status| status.version.as_ref());
     match &cluster.spec.version {
-        Some(version) if version != OPERATOR_VERSION => Err(Refusal {
+        Some(version) if version != OPERATOR_VERSION && Some(version) != runs => Err(Refusal {
             reason: UNSUPPORTED_VERSION,
             message: format!(
                 "spec.version: this operator runs version {OPERATOR_VERSION} and not {version}; spec.image names \
@@ -224,6 +227,9 @@ fn config(spec: &ClusterSpec) -> Result<BTreeMap<String, String>, Refusal> {
         if key.is_empty() || key.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(invalid(key, "is no key: it holds a space or a control character"));
         }
+        if !value.is_scalar() {
+            return Err(invalid(key, "must be a text, a number, true or false"));
+        }
         let value = value.to_string();
         if value.chars().any(char::is_control) {
             return Err(invalid(key, "its value holds a control character"));
@@ -279,6 +285,20 @@ pub(super) mod tests {
         }
     }
 
+    /// Whether the description of the field, or of one that it lies in, speaks of the reason.
+    fn is_explained(field: &str) -> bool {
+        let crd = serde_json::to_value(&operator_api::crds()[0]).unwrap();
+        let mut node = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        field.split('.').skip(1).any(|part| {
+            node = &node["properties"][part.split('[').next().unwrap()];
+            let says = node["description"].as_str().unwrap_or_default().contains(UNSUPPORTED);
+            if part.contains('[') {
+                node = &node["items"];
+            }
+            says
+        })
+    }
+
     #[test]
     fn what_comes_later_is_refused_by_the_name_of_its_field() {
         for (spec, field) in [
@@ -318,6 +338,7 @@ pub(super) mod tests {
             let refusal = validate(&cluster(spec.clone())).expect_err(&spec.to_string());
             assert_eq!(refusal.reason, UNSUPPORTED, "{spec}");
             assert!(refusal.message.starts_with(&format!("{field}: ")), "{spec}: {}", refusal.message);
+            assert!(is_explained(field), "kubectl explain does not say that {field} is refused");
         }
         let refusal = validate(&cluster(json!({"version": "9.9.9"}))).unwrap_err();
         assert_eq!(refusal.reason, "UnsupportedVersion");
@@ -331,6 +352,7 @@ pub(super) mod tests {
         let refusal = refusal.unwrap();
         assert_eq!(refusal.reason, UNSUPPORTED);
         assert!(refusal.message.starts_with("spec.replicas: 3 brokers"), "{}", refusal.message);
+        assert!(is_explained("spec.replicas"));
     }
 
     #[test]
@@ -341,6 +363,9 @@ pub(super) mod tests {
             json!({"a b": "x"}),
             json!({"a": "x\ny=z"}),
             json!({"a\u{0}": 1}),
+            json!({"a": {"b": 1}}),
+            json!({"a": []}),
+            json!({"a": null}),
         ] {
             let refusal =
                 validate(&cluster(json!({"config": config.clone()}))).expect_err(&config.to_string());
@@ -355,6 +380,13 @@ pub(super) mod tests {
         let status = operator_api::ClusterStatus { version: Some("0.0.9".into()), ..Default::default() };
         pinned.status = Some(status);
         assert_eq!(validate(&pinned).unwrap().0.version, "0.0.9");
+        // Said by the spec too, it is no refusal at the operator's upgrade.
+        pinned.spec.version = Some("0.0.9".into());
+        assert_eq!(validate(&pinned).unwrap().0.version, "0.0.9");
+        pinned.spec.version = Some("0.0.8".into());
+        assert_eq!(validate(&pinned).unwrap_err().reason, "UnsupportedVersion");
+        pinned.spec.version = Some(OPERATOR_VERSION.into());
+        assert_eq!(validate(&pinned).unwrap().0.version, OPERATOR_VERSION);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kube::{Resource as _, ResourceExt as _};
 use operator_api::Cluster;
 
 use super::apply::Error;
-use super::observe::Observed;
+use super::observe::{Observed, growing};
 use super::status::Volumes;
 use super::validate::Desired;
 use crate::context::Context;
@@ -48,7 +48,15 @@ pub(super) async fn ensure(
             }
         }
         if is_smaller(capacity(claim), Some(asked)) {
-            volumes = Volumes::Growing(format!("claim {} grows to {}", claim.name_any(), asked.0));
+            let name = claim.name_any();
+            volumes = Volumes::Growing(match growing(claim) {
+                Some(_) => format!(
+                    "the volume of claim {name} has {} and its file system grows to it; a broker where that takes \
+                     more than five minutes is restarted",
+                    asked.0
+                ),
+                None => format!("claim {name} grows to {}", asked.0),
+            });
         }
     }
     Ok(volumes)

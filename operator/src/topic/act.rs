@@ -20,11 +20,47 @@ pub(super) async fn act(
 ) -> Result<Verdict, Error> {
     let uids: Vec<String> = state.clusters.state().iter().filter_map(|cluster| cluster.uid()).collect();
     state.brokers.keep(&uids);
-    let name = observe::name(topic);
+    // Other Topics wait for the connection: what was done is told when it is free again.
+    let mut told = Vec::new();
     let mut admin = state.brokers.admin(cluster, addresses).await;
-    let found = match counted(state, "Metadata", observe::find(&mut admin, &name).await) {
+    let verdict = with(topic, state, cluster, &mut admin, &mut told).await;
+    drop(admin);
+    let events = &state.context.events;
+    for Told { is_normal, reason, action, note } in told {
+        if is_normal {
+            events.normal(topic, reason, action, note).await;
+        } else {
+            events.warning(topic, reason, action, note).await;
+        }
+    }
+    verdict
+}
+
+/// An Event to come.
+struct Told {
+    is_normal: bool,
+    reason: &'static str,
+    action: &'static str,
+    note: String,
+}
+
+impl Told {
+    fn normal(reason: &'static str, action: &'static str, note: String) -> Self {
+        Self { is_normal: true, reason, action, note }
+    }
+}
+
+async fn with(
+    topic: &Topic,
+    state: &Topics,
+    cluster: &Cluster,
+    admin: &mut Admin,
+    told: &mut Vec<Told>,
+) -> Result<Verdict, Error> {
+    let name = observe::name(topic);
+    let found = match counted(state, "Metadata", observe::find(admin, &name).await) {
         Ok(found) => found,
-        Err(answer) => return Ok(told(&answer, cluster)),
+        Err(answer) => return Ok(meaning(&answer, cluster)),
     };
     let claimed = status::is_claimed(topic);
     let plan = plan(&name, &topic.spec, topic.status.as_ref(), claimed, found.as_ref());
@@ -33,18 +69,18 @@ pub(super) async fn act(
         let status = status::claim(topic);
         crate::apply::apply_status(&state.context, topic, topic.status.as_ref(), &status).await?;
     }
-    let done = carry_out(topic, state, &mut admin, &name, plan).await;
+    let done = carry_out(topic, state, admin, &name, plan, told).await;
     match done {
-        Err(answer) => Ok(told(&answer, cluster)),
+        Err(answer) => Ok(meaning(&answer, cluster)),
         Ok(Done::Refused(verdict)) => Ok(verdict),
         Ok(Done::There { adopted, refused }) => {
-            match counted(state, "Metadata", observe::find(&mut admin, &name).await) {
+            match counted(state, "Metadata", observe::find(admin, &name).await) {
                 Ok(Some(found)) => Ok(verdict(&found, adopted, refused)),
                 Ok(None) => Ok(Verdict::not_ready(
                     reason::BROKER_REJECTED,
                     format!("topic {name} was made and is gone: another tool deletes it"),
                 )),
-                Err(answer) => Ok(told(&answer, cluster)),
+                Err(answer) => Ok(meaning(&answer, cluster)),
             }
         }
     }
@@ -64,12 +100,12 @@ async fn carry_out(
     admin: &mut Admin,
     name: &str,
     plan: Plan,
+    told: &mut Vec<Told>,
 ) -> Result<Done, Answer> {
-    let events = &state.context.events;
     match plan {
         Plan::Create(new) => {
             let id = counted(state, "CreateTopics", admin.create_topic(&new).await)?;
-            events.normal(topic, "Created", "Create", format!("made topic {name} with id {id}")).await;
+            told.push(Told::normal("Created", "Create", format!("made topic {name} with id {id}")));
             Ok(Done::There { adopted: false, refused: None })
         }
         Plan::RefuseAdoption => Ok(Done::Refused(Verdict::not_ready(
@@ -78,21 +114,21 @@ async fn carry_out(
         ))),
         Plan::Change { config, partitions, adopted, recreated, refused } => {
             if adopted && topic.status.as_ref().and_then(|status| status.topic_id.as_ref()).is_none() {
-                events.normal(topic, "Adopted", "Adopt", format!("topic {name} was there before")).await;
+                told.push(Told::normal("Adopted", "Adopt", format!("topic {name} was there before")));
             }
             if recreated {
                 let note = format!("another tool deleted topic {name} and made it again");
-                events.warning(topic, "TopicRecreated", "Adopt", note).await;
+                told.push(Told { is_normal: false, ..Told::normal("TopicRecreated", "Adopt", note) });
             }
             if !config.is_empty() {
                 let change = admin.alter_config(TOPIC, name, &config, false).await;
                 counted(state, "IncrementalAlterConfigs", change)?;
-                events.normal(topic, "ConfigChanged", "Alter", describe(&config)).await;
+                told.push(Told::normal("ConfigChanged", "Alter", describe(&config)));
             }
             if let Some(count) = partitions {
                 counted(state, "CreatePartitions", admin.create_partitions(name, count).await)?;
                 let note = format!("topic {name} has {count} partitions now");
-                events.normal(topic, "PartitionsAdded", "Grow", note).await;
+                told.push(Told::normal("PartitionsAdded", "Grow", note));
             }
             Ok(Done::There { adopted, refused })
         }
@@ -115,7 +151,7 @@ fn verdict(found: &Found, adopted: bool, refused: Option<Refused>) -> Verdict {
 }
 
 /// What an error of the broker means for the Topic.
-fn told(answer: &Answer, cluster: &Cluster) -> Verdict {
+fn meaning(answer: &Answer, cluster: &Cluster) -> Verdict {
     match answer {
         Answer::Refused(refusal) => Verdict::not_ready(reason_of(refusal), refusal.to_string()),
         other if is_ready(cluster) => Verdict::not_ready(reason::BROKER_UNREACHABLE, other.to_string()),

@@ -15,7 +15,7 @@ use super::{Error, SOON, Topics};
 use crate::{apply, backoff};
 
 /// Holds a Topic until its topic is deleted; only where the policy is Delete.
-pub(super) const FINALIZER: &str = "gregor.dev/cleanup";
+pub(crate) const FINALIZER: &str = "gregor.dev/cleanup";
 
 /// Adds the finalizer before there is anything to clean up, and removes it where the policy became Retain.
 pub(super) async fn prepare(topic: &Topic, state: &Topics) -> Result<(), Error> {

@@ -10,6 +10,8 @@ mod observe;
 mod plan;
 mod status;
 
+pub(crate) use finalize::FINALIZER;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,6 @@ use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
 use operator_api::{Cluster, Topic, annotation, condition, reason};
 
 use crate::backoff;
@@ -55,29 +56,27 @@ enum Error {
 /// Runs the controller of Topics of one scope until the operator stops.
 pub(crate) async fn run(context: Arc<Context>) {
     let (health, metrics) = (&context.health, &context.metrics);
-    let everything = watcher::Config::default;
-    let (topics, touched) =
-        crate::watch::watch(context.scope.api(&context.kube), everything(), "Topic", health, metrics);
-    let (clusters, all_clusters, cluster_touched) = crate::watch::begin(
-        context.scope.api(&context.kube),
-        everything(),
-        "Cluster of Topics",
-        health,
-        metrics,
-    );
+    let (topics, _, touched) = crate::watch::ours(&context.kube, &context.scope, "Topic", health, metrics);
+    let (clusters, all_clusters, cluster_touched) =
+        crate::watch::ours(&context.kube, &context.scope, "Cluster of Topics", health, metrics);
     let state = Arc::new(Topics {
         context: Arc::clone(&context),
-        clusters,
+        clusters: clusters.clone(),
         all_clusters,
         topics: topics.clone(),
         brokers: Brokers::default(),
     });
+    metrics.count("Topic", topics.clone(), |topic| {
+        topic.status.as_ref().map(|status| status.conditions.as_slice())
+    });
     let of_cluster = {
         let topics = topics.clone();
+        let clusters = clusters.clone();
         let seen = status::Changes::default();
         move |cluster: Cluster| {
-            // Only what Topics see of a Cluster: that it serves, or goes.
-            let changed = seen.changed(&cluster);
+            // Only what Topics see of a Cluster: that it serves, goes, or is gone.
+            let is_there = clusters.get(&ObjectRef::from_obj(&cluster)).is_some();
+            let changed = seen.changed(&cluster, is_there);
             let all = if changed { topics.state() } else { Vec::new() };
             let mine = move |topic: &Arc<Topic>| {
                 topic.namespace() == cluster.namespace() && topic.spec.cluster_ref.name == cluster.name_any()
@@ -136,6 +135,10 @@ async fn turn(topic: &Topic, state: &Topics) -> Result<Action, Error> {
     if let Some(rival) = observe::rival(&state.topics, topic) {
         let message = format!("topic {} is managed by {rival}, which is older", observe::name(topic));
         return tell(topic, state, Verdict::not_ready(reason::CONFLICT, message), Some(SOON)).await;
+    }
+    if let Some((key, _)) = topic.spec.config.iter().find(|(_, value)| !value.is_scalar()) {
+        let message = format!("spec.config.{key}: must be a text, a number, true or false");
+        return tell(topic, state, Verdict::not_ready(reason::INVALID_SPEC, message), None).await;
     }
     finalize::prepare(topic, state).await?;
     let addresses = state.context.addresses(&cluster);

@@ -123,6 +123,8 @@ pub(super) fn own_changes(
     touched: impl Stream<Item = Result<Topic, watcher::Error>> + Send + 'static,
 ) -> impl Stream<Item = Result<Topic, watcher::Error>> + Send + 'static {
     let mut seen: HashMap<String, u64> = HashMap::new();
+    // A Topic without finalizers goes without a word; when there are many of those, all are looked at once more.
+    const SEEN_MAX: usize = 100_000;
     touched.filter(move |topic| {
         let news = topic.as_ref().is_ok_and(|topic| {
             let key = topic.uid().unwrap_or_default();
@@ -132,6 +134,9 @@ pub(super) fn own_changes(
                 topic.finalizers(),
                 topic.metadata.deletion_timestamp.is_some(),
             ));
+            if seen.len() >= SEEN_MAX {
+                seen.clear();
+            }
             let gone = topic.metadata.deletion_timestamp.is_some() && topic.finalizers().is_empty();
             let old = if gone { seen.remove(&key) } else { seen.insert(key, mark) };
             old != Some(mark)
@@ -140,14 +145,19 @@ pub(super) fn own_changes(
     })
 }
 
-/// What Topics have seen of Clusters.
+/// What Topics have seen of Clusters. Bounded by the Clusters that there are.
 #[derive(Default)]
 pub(super) struct Changes(Mutex<HashMap<String, u64>>);
 
 impl Changes {
-    /// Whether a Cluster is other than it was the last time, as far as Topics see it.
-    pub(super) fn changed(&self, cluster: &Cluster) -> bool {
+    /// Whether a Cluster is other than it was the last time, as far as Topics see it. One that is no longer
+    /// there always is: the last that was heard of it may look as it did before.
+    pub(super) fn changed(&self, cluster: &Cluster, is_there: bool) -> bool {
         let key = format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any());
+        if !is_there {
+            self.0.lock().remove(&key);
+            return true;
+        }
         let mark = mark(&(cluster.uid(), is_ready(cluster), cluster.metadata.deletion_timestamp.is_some()));
         self.0.lock().insert(key, mark) != Some(mark)
     }
@@ -191,6 +201,23 @@ mod tests {
         assert_eq!(verdict.event(topic.status.as_ref()), None);
         let conditions = &topic.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
         assert!(crate::condition::is_true(conditions, condition::STALLED));
+    }
+
+    #[test]
+    fn topics_hear_of_a_cluster_that_comes_serves_or_goes() {
+        let changes = Changes::default();
+        let mut cluster = Cluster::new("demo", operator_api::ClusterSpec::default());
+        assert!(changes.changed(&cluster, true));
+        assert!(!changes.changed(&cluster, true));
+        let mut conditions = Conditions::new(&[], None, Time(Timestamp::UNIX_EPOCH));
+        conditions.set(condition::READY, Truth::True, reason::RECONCILED, "");
+        let conditions = conditions.finish();
+        cluster.status = Some(operator_api::ClusterStatus { conditions, ..Default::default() });
+        assert!(changes.changed(&cluster, true));
+        // Deleted without a finalizer, it is last seen as it was.
+        assert!(changes.changed(&cluster, false));
+        assert!(changes.changed(&cluster, true), "another one of its name");
+        assert!(!changes.changed(&cluster, true));
     }
 
     #[test]

@@ -34,19 +34,22 @@ pub struct Listener {
     pub port: i32,
 
     /// How clients reach it: ClusterIP from within the cluster, NodePort on every node, LoadBalancer by an
-    /// address of its own.
+    /// address of its own. In this version the others than ClusterIP are answered with reason Unsupported.
     #[serde(rename = "type", default)]
     pub listener_type: ListenerType,
 
-    /// Whether connections are encrypted; needs `spec.tls`.
+    /// Whether connections are encrypted; needs `spec.tls`. In this version true is answered with reason
+    /// Unsupported.
     #[serde(default)]
     pub tls: bool,
 
-    /// How clients prove who they are: None, SASL (SCRAM) or MTLS (a client certificate).
+    /// How clients prove who they are: None, SASL (SCRAM) or MTLS (a client certificate). In this version the
+    /// others than None are answered with reason Unsupported.
     #[serde(default)]
     pub authentication: Authentication,
 
-    /// What each broker's own address looks like; for listeners that are reached from outside.
+    /// What each broker's own address looks like; for listeners that are reached from outside. In this version
+    /// it is answered with reason Unsupported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_broker: Option<PerBroker>,
 }

@@ -11,7 +11,8 @@ use crate::common::quantity;
 #[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
-    /// Each broker gets one of each. More can be added; none can be removed.
+    /// Each broker gets one of each. More can be added; none can be removed. In this version more than one, and
+    /// the kind Metadata, are answered with reason Unsupported.
     #[serde(default = "ten_gibibytes")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(

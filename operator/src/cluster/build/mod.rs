@@ -1,6 +1,7 @@
 //! The objects of a Cluster, made from what shall be: pure, so that files in testdata show them.
 
 pub(super) mod properties;
+pub(super) mod restart;
 mod stateful_set;
 
 #[cfg(test)]
@@ -17,16 +18,19 @@ use kube::discovery::ApiResource;
 use serde_json::json;
 
 use super::names;
-use super::validate::Desired;
+use super::validate::{Desired, OPERATOR_VERSION};
+
+pub(super) use properties::OWNED_KEYS;
 
 /// The file's name in the ConfigMap.
 pub(super) const PROPERTIES: &str = "server.properties";
 
 /// Annotations of objects that the operator makes, by which it knows later what it did.
 pub(super) mod annotation {
-    /// On the pod template: another value is another pod. Also on the ConfigMap, beside the file it was made
-    /// of.
+    /// On the ConfigMap: of what in spec.config a broker had to be restarted for when it last changed.
     pub(crate) const CONFIG_HASH: &str = "gregor.dev/config-hash";
+    /// On the pod template, and so on pods: of all that a broker has to be restarted for.
+    pub(crate) const RESTART_HASH: &str = "gregor.dev/restart-hash";
     /// On the StatefulSet: what the image follows from.
     pub(crate) const IMAGE_OF: &str = "gregor.dev/image-of";
 }
@@ -41,7 +45,7 @@ pub(super) struct Image {
 impl Image {
     /// The image that brokers shall run. One that follows from the version stays while the version does,
     /// whatever image the operator has: its upgrade alone restarts no broker. Only an image that could not be
-    /// had goes.
+    /// had goes. Another version than the operator's own is looked for under the tag that is its name.
     pub(super) fn of(desired: &Desired, operators: &str, live: Option<&StatefulSet>, broken: bool) -> Self {
         if let Some(name) = &desired.image {
             return Self { name: name.clone(), origin: "spec.image".to_owned() };
@@ -53,7 +57,11 @@ impl Image {
                 !broken && annotations.and_then(|all| all.get(annotation::IMAGE_OF)) == Some(&origin)
             })
             .and_then(|live| live.spec.template.spec.as_ref()?.containers.first()?.image.clone());
-        Self { name: kept.unwrap_or_else(|| operators.to_owned()), origin }
+        let made = || match operators.strip_suffix(OPERATOR_VERSION).filter(|rest| rest.ends_with(':')) {
+            Some(repository) => format!("{repository}{}", desired.version),
+            None => operators.to_owned(),
+        };
+        Self { name: kept.unwrap_or_else(made), origin }
     }
 }
 
@@ -65,7 +73,7 @@ pub(super) struct Parts {
     pub(super) image: Image,
     /// The text of server.properties.
     pub(super) config_text: String,
-    /// Another value is another pod.
+    /// Of what in it a broker has to be restarted for.
     pub(super) config_hash: String,
     /// The size in the StatefulSet's claim template, where that is not the desired one: templates cannot
     /// change.
@@ -132,12 +140,15 @@ fn headless(desired: &Desired, parts: &Parts) -> Service {
     }
 }
 
-/// Where clients connect first: any broker that is ready.
+/// Where clients connect first: any broker that is ready. Of one broker it is that one, ready or not: there is
+/// nobody else to send clients to, and one that was killed is found when it listens, and not some seconds later when
+/// the kubelet's probes and the proxies have come round.
 fn bootstrap(desired: &Desired, parts: &Parts) -> Service {
     Service {
         metadata: metadata(desired, parts, &names::bootstrap(&desired.name)),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
+            publish_not_ready_addresses: (desired.replicas == 1).then_some(true),
             selector: Some(names::selector(&desired.name)),
             ports: Some(listener_ports(desired)),
             ..Default::default()

@@ -9,13 +9,25 @@ use super::super::validate::Desired;
 /// Where volumes are mounted.
 pub(super) const VOLUMES: &str = "/var/lib/gregor";
 
-/// The file's text. It is the same for all brokers: what differs is given as arguments.
-pub(in crate::cluster) fn text(desired: &Desired) -> String {
+/// Keys of the file that follow from other fields than spec.config. One that the operator no longer sets stays
+/// here, so that a file that an earlier one wrote is not taken for the user's.
+pub(in crate::cluster) const OWNED_KEYS: [&str; 6] = [
+    "advertised.listeners",
+    "http.listen",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dirs",
+    "node.id",
+];
+
+/// The file's text, with `config` as its part that users write. It is the same for all brokers: what differs is
+/// given as arguments.
+pub(in crate::cluster) fn text(desired: &Desired, config: &BTreeMap<String, String>) -> String {
     let mut text = format!(
         "# Written by Gregor's operator for the Cluster {}/{}; changes here are undone.\n",
         desired.namespace, desired.name
     );
-    for (key, value) in pairs(desired) {
+    for (key, value) in pairs(desired, config) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}={}", escape(&key, true), escape(&value, false));
     }
@@ -23,8 +35,8 @@ pub(in crate::cluster) fn text(desired: &Desired) -> String {
 }
 
 /// All pairs by key. Those of the operator win, which validation has shown to make no difference.
-pub(in crate::cluster) fn pairs(desired: &Desired) -> BTreeMap<String, String> {
-    let mut pairs = desired.config.clone();
+fn pairs(desired: &Desired, config: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut pairs = config.clone();
     let each = |write: &dyn Fn(&operator_api::cluster::Listener) -> String| {
         desired.listeners.iter().map(write).collect::<Vec<_>>().join(",")
     };
@@ -99,9 +111,16 @@ mod tests {
         fn what_is_written_is_read_back(config in proptest::collection::btree_map("[a-z.=:#!\\\\]{1,8}", "[ -~]{0,12}", 0..6)) {
             let config: BTreeMap<String, String> =
                 config.into_iter().map(|(key, value)| (key, value.trim().to_owned())).collect();
-            let (mut desired, _) = validate(&cluster(json!({}))).unwrap();
-            desired.config = config;
-            prop_assert_eq!(parse(&text(&desired)), pairs(&desired));
+            let (desired, _) = validate(&cluster(json!({}))).unwrap();
+            prop_assert_eq!(parse(&text(&desired, &config)), pairs(&desired, &config));
+        }
+    }
+
+    #[test]
+    fn what_the_operator_sets_is_owned() {
+        let (desired, _) = validate(&cluster(json!({}))).unwrap();
+        for key in pairs(&desired, &BTreeMap::new()).keys() {
+            assert!(OWNED_KEYS.contains(&key.as_str()), "{key}");
         }
     }
 }

@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::names;
 use super::super::validate::Desired;
-use super::{Parts, annotation, metadata, properties};
+use super::{Parts, annotation, metadata, properties, restart};
 
 /// The user and group of the image.
 const USER: i64 = 10_001;
@@ -93,7 +93,8 @@ fn template(desired: &Desired, parts: &Parts) -> PodTemplateSpec {
     .map(|(key, value)| (key.to_owned(), value))
     .into();
     annotations.extend(desired.pod.annotations.clone());
-    annotations.insert(annotation::CONFIG_HASH.to_owned(), parts.config_hash.clone());
+    let restart = restart::hash(desired, &parts.image.name, &parts.config_hash);
+    annotations.insert(annotation::RESTART_HASH.to_owned(), restart);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),

@@ -42,7 +42,7 @@ fn golden_children() {
         let given = text.split("\n---\n").next().unwrap().trim_end().to_owned();
         let (desired, refusal) = validate(&cluster).unwrap();
         assert_eq!(refusal, None, "{}", path.display());
-        let parts = Parts { config_text: properties::text(&desired), ..parts() };
+        let parts = Parts { config_text: properties::text(&desired, &desired.config), ..parts() };
         let children = children(&desired, &parts);
         let mut wanted = given;
         let mut add = |yaml: serde_yaml::Result<String>| {
@@ -85,6 +85,9 @@ fn an_upgrade_of_the_operator_keeps_the_brokers_image() {
     assert_eq!(Image::of(&desired, "gregor:2", Some(&live), false).name, "gregor:2");
     desired.version = "0.2.0".into();
     assert_eq!(Image::of(&desired, "gregor:3", Some(&live), false).name, "gregor:3");
+    // A version that is held, and whose StatefulSet somebody deleted.
+    assert_eq!(Image::of(&desired, "host:5000/gregor:0.1.0", None, false).name, "host:5000/gregor:0.2.0");
+    assert_eq!(Image::of(&desired, "host:5000/gregor", None, false).name, "host:5000/gregor");
 }
 
 #[test]

@@ -14,17 +14,19 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn pod(revision: &str) -> BrokerPod {
+fn pod(restart_hash: &str) -> BrokerPod {
     BrokerPod {
         ordinal: 0,
         name: "demo-broker-0".into(),
         uid: "u".into(),
-        revision: Some(revision.into()),
+        revision: Some("demo-broker-1".into()),
+        restart_hash: Some(restart_hash.into()),
         created: at("2026-01-01T00:09:00Z"),
         ready: true,
         ending: false,
         stuck: None,
         restart_requested: false,
+        resize_pending: None,
         node: Some("node-1".into()),
     }
 }
@@ -62,7 +64,7 @@ impl Situation {
         let seen = Seen {
             now: at(now),
             replicas: 1,
-            revision: Some("new".into()),
+            restart_hash: Some("new".into()),
             pods: self.pods.clone(),
             restart_requested_at: None,
             on_request: false,
