@@ -92,6 +92,26 @@ fn short(id: &str) -> String {
     super::short_id(id)
 }
 
+fn refused(code: &str, id: &str) -> String {
+    format!("join {code} id={}", short(id))
+}
+
+fn names(request: &JoinRequest) -> Vec<String> {
+    request.protocols.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn session(request: &JoinRequest) -> Time {
+    u64::try_from(request.session_timeout_ms).unwrap() * MS
+}
+
+impl ModelMember {
+    fn terms(&mut self, request: &JoinRequest) {
+        self.protocols = names(request);
+        self.session = session(request);
+        self.rebalance = u64::try_from(request.rebalance_timeout_ms).unwrap() * MS;
+    }
+}
+
 impl ModelGroup {
     fn member(&mut self, id: &str) -> Option<&mut ModelMember> {
         self.members.iter_mut().find(|member| member.id == id)
@@ -222,31 +242,49 @@ impl Model {
     }
 
     pub(super) fn join(&mut self, caller: Caller, request: &JoinRequest, new_id: &str) {
-        let (group, given) = (&*request.group_id, request.member_id.clone());
-        let fail = |code: &str, id: &str| format!("join {code} id={}", short(id));
+        let (group, given) = (&*request.group_id, &*request.member_id);
         if !self.groups.contains_key(group) {
             if !given.is_empty() {
-                return self.say(Some(caller), fail("UNKNOWN_MEMBER_ID", &given));
+                return self.say(Some(caller), refused("UNKNOWN_MEMBER_ID", given));
             }
             self.create(group, None);
             let (number, stored) = (self.made, self.g(group).stored());
             let (group, then) = (group.to_owned(), After::New(number));
             self.writes.push_back(Write::Group { group, stored: Some(stored), then });
         }
-        let now = self.now;
-        let g = self.groups.get_mut(group).unwrap();
-        let names: Vec<String> = request.protocols.iter().map(|(name, _)| name.clone()).collect();
+        let g = self.g(group);
         let common = |name: &String| g.members.iter().all(|member| member.protocols.contains(name));
-        if g.state != GroupState::Empty && !names.iter().any(common) {
-            return self.say(Some(caller), fail("INCONSISTENT_GROUP_PROTOCOL", &given));
+        if g.state != GroupState::Empty && !names(request).iter().any(common) {
+            return self.say(Some(caller), refused("INCONSISTENT_GROUP_PROTOCOL", given));
         }
-        let terms = |member: &mut ModelMember| {
-            member.protocols.clone_from(&names);
-            member.session = u64::try_from(request.session_timeout_ms).unwrap() * MS;
-            member.rebalance = u64::try_from(request.rebalance_timeout_ms).unwrap() * MS;
-        };
-        let mut fresh = ModelMember {
-            id: if given.is_empty() { new_id.to_owned() } else { given.clone() },
+        if g.pending.iter().any(|(id, _)| id == given) {
+            return self.join_first(caller, request, given);
+        }
+        if !given.is_empty() {
+            return self.join_again(caller, request);
+        }
+        match request.group_instance_id.as_deref().map(|instance| g.holder(instance)) {
+            Some(Some(old_id)) => self.join_instead(caller, request, new_id, &old_id),
+            None if request.requires_known_member_id => {
+                let dies = self.now + session(request);
+                self.g(group).pending.push((new_id.to_owned(), dies));
+                self.say(Some(caller), refused("MEMBER_ID_REQUIRED", new_id));
+            }
+            _ => self.join_first(caller, request, new_id),
+        }
+    }
+
+    /// A new member.
+    fn join_first(&mut self, caller: Caller, request: &JoinRequest, id: &str) {
+        let now = self.now;
+        let g = self.g(&request.group_id);
+        g.pending.retain(|(pending, _)| pending != id);
+        if let Some(initial) = &mut g.initial {
+            initial.2 = true;
+        }
+        g.leader.get_or_insert_with(|| id.to_owned());
+        let mut member = ModelMember {
+            id: id.to_owned(),
             instance: request.group_instance_id.clone(),
             protocols: Vec::new(),
             session: 0,
@@ -258,89 +296,63 @@ impl Model {
             dies: Some(now + 300_000 * MS),
             assignment: String::new(),
         };
-        terms(&mut fresh);
-        let is_pending = g.pending.iter().any(|(id, _)| *id == given);
-        let holder = request.group_instance_id.as_deref().and_then(|instance| g.holder(instance));
-        if given.is_empty()
-            && let Some(old_id) = holder
-        {
-            let old_leader = g.leader.clone();
-            let old = Box::new(g.member(&old_id).unwrap().clone());
-            let member = g.member(&old_id).unwrap();
-            let waiting = (member.joining.replace(caller), member.syncing.take());
-            member.id = new_id.to_owned();
-            member.dies = Some(now + u64::try_from(request.session_timeout_ms).unwrap() * MS);
-            terms(member);
-            if g.leader.as_ref() == Some(&old_id) {
-                g.leader = Some(new_id.to_owned());
-            }
-            g.sorted();
-            let (state, is_same) = (g.state, g.vote() == g.protocol);
-            self.say(waiting.0, fail("FENCED_INSTANCE_ID", &old_id));
-            self.say(waiting.1, "sync FENCED_INSTANCE_ID".to_owned());
-            return match state {
-                GroupState::Stable if is_same => {
-                    let g = self.g(group);
-                    let (stored, number, generation) = (g.stored(), g.number, g.generation);
-                    let then = After::Static {
-                        number,
-                        generation,
-                        caller,
-                        new: new_id.to_owned(),
-                        old,
-                        leader: old_leader,
-                        skips: request.supports_skipping_assignment,
-                    };
-                    self.writes.push_back(Write::Group {
-                        group: group.to_owned(),
-                        stored: Some(stored),
-                        then,
-                    });
-                }
-                GroupState::Stable | GroupState::CompletingRebalance => self.prepare(group),
-                _ => self.maybe_complete(group),
-            };
+        member.terms(request);
+        g.members.push(member);
+        g.sorted();
+        self.rebalance(&request.group_id);
+    }
+
+    /// A static member's new process.
+    fn join_instead(&mut self, caller: Caller, request: &JoinRequest, new_id: &str, old_id: &str) {
+        let (group, now) = (&*request.group_id, self.now);
+        let g = self.g(group);
+        let leader = g.leader.clone();
+        let member = g.member(old_id).unwrap();
+        let old = Box::new(member.clone());
+        let waiting = (member.joining.replace(caller), member.syncing.take());
+        member.id = new_id.to_owned();
+        member.dies = Some(now + session(request));
+        member.terms(request);
+        if g.leader.as_deref() == Some(old_id) {
+            g.leader = Some(new_id.to_owned());
         }
-        if given.is_empty() && request.group_instance_id.is_none() && request.requires_known_member_id {
-            let dies = now + u64::try_from(request.session_timeout_ms).unwrap() * MS;
-            g.pending.push((new_id.to_owned(), dies));
-            return self.say(Some(caller), fail("MEMBER_ID_REQUIRED", new_id));
-        }
-        if given.is_empty() || is_pending {
-            g.pending.retain(|(id, _)| *id != given);
-            if g.state == GroupState::PreparingRebalance
-                && g.was_empty
-                && let Some(initial) = &mut g.initial
-            {
-                initial.2 = true;
-            }
-            if g.leader.is_none() {
-                g.leader = Some(fresh.id.clone());
-            }
-            g.members.push(fresh);
-            g.sorted();
-            return self.rebalance(group);
-        }
-        if let Some(code) = g.check(&given, request.group_instance_id.as_deref()) {
-            return self.say(Some(caller), fail(code, &given));
-        }
-        let is_leader = g.leader.as_ref() == Some(&given);
-        let has_changed = g.member(&given).unwrap().protocols != names;
-        let (leader, state) = (g.leader.clone(), g.state);
+        g.sorted();
+        let (state, is_same, number, generation) = (g.state, g.vote() == g.protocol, g.number, g.generation);
+        self.say(waiting.0, refused("FENCED_INSTANCE_ID", old_id));
+        self.say(waiting.1, "sync FENCED_INSTANCE_ID".to_owned());
         match state {
-            GroupState::Stable if !is_leader && !has_changed => {
-                let text = g.joined(&given, leader.as_ref(), false, false);
-                self.say(Some(caller), text);
+            GroupState::Stable if is_same => {
+                let (new, skips) = (new_id.to_owned(), request.supports_skipping_assignment);
+                let then = After::Static { number, generation, caller, new, old, leader, skips };
+                let stored = Some(self.g(group).stored());
+                self.writes.push_back(Write::Group { group: group.to_owned(), stored, then });
             }
-            GroupState::CompletingRebalance if !has_changed => {
-                let text = g.joined(&given, leader.as_ref(), is_leader, false);
+            GroupState::Stable | GroupState::CompletingRebalance => self.prepare(group),
+            _ => self.maybe_complete(group),
+        }
+    }
+
+    /// A member that has an id.
+    fn join_again(&mut self, caller: Caller, request: &JoinRequest) {
+        let (group, given) = (&*request.group_id, &*request.member_id);
+        let g = self.g(group);
+        if let Some(code) = g.check(given, request.group_instance_id.as_deref()) {
+            return self.say(Some(caller), refused(code, given));
+        }
+        let is_leader = g.leader.as_deref() == Some(given);
+        let has_changed = g.member(given).unwrap().protocols != names(request);
+        match g.state {
+            GroupState::Stable | GroupState::CompletingRebalance
+                if !has_changed && (!is_leader || g.state == GroupState::CompletingRebalance) =>
+            {
+                let text = g.joined(given, g.leader.as_ref(), is_leader, false);
                 self.say(Some(caller), text);
             }
             _ => {
-                let member = g.member(&given).unwrap();
-                terms(member);
+                let member = g.member(given).unwrap();
+                member.terms(request);
                 let before = member.joining.replace(caller);
-                self.say(before, fail("REBALANCE_IN_PROGRESS", &given));
+                self.say(before, refused("REBALANCE_IN_PROGRESS", given));
                 self.rebalance(group);
             }
         }
