@@ -4,6 +4,7 @@
 //! committed at once, unless `hold` says otherwise. After every command the log replays to what the shard holds.
 
 mod golden;
+mod hostile;
 mod model;
 mod property;
 
