@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("protocol", &["protocol-derive"]),
     ("protocol-derive", &[]),
     ("sim", &["node", "machines", "storage", "protocol"]),
+    ("fuzz", &["node", "machines", "storage", "protocol"]),
     ("operator", &["operator-api", "client", "protocol"]),
     ("operator-api", &[]),
     ("e2e", &["client", "operator-api", "protocol"]),
