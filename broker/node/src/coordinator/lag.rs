@@ -20,6 +20,9 @@ use crate::partition::Partition;
 /// Reads of one round: on a slow disk it lasts seconds, and the next one goes on.
 const READS_MAX: usize = 1_000;
 
+/// The longest name of a group that is shown: names of 32 KB are legal, and each series repeats its own.
+const GROUP_BYTES_MAX: usize = 255;
+
 /// How far a group is behind in one partition.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupLag<'a> {
@@ -103,7 +106,7 @@ fn time_at(partition: &Partition, offset: Offset, wait: Wait) -> io::Result<Opti
 impl Node {
     /// Shows how far groups are behind, of each partition that they committed an offset for, at most
     /// `metrics.group.partitions.max` of them. Gives how many were left out, those included whose partition this
-    /// broker does not hold.
+    /// broker does not hold and those of groups with names longer than 255 bytes.
     pub fn visit_group_lag(&self, now: Timestamp, mut visit: impl FnMut(GroupLag<'_>)) -> u64 {
         let max = self.config().metrics_group_partitions_max;
         let mut left_out = 0;
@@ -143,7 +146,7 @@ impl Node {
             let Some(coordinator) = partition.coordinator() else { continue };
             coordinator.read(|shard| {
                 shard.for_each_offset(&mut |group, topic, index, offset, _| {
-                    if all.len() < max {
+                    if all.len() < max && group.len() <= GROUP_BYTES_MAX {
                         all.push((group.to_owned(), topic.to_owned(), index, offset));
                     } else {
                         *left_out += 1;

@@ -70,3 +70,16 @@ fn series_are_bounded_and_those_left_out_counted() {
     let (found, left_out) = shown(&bench, 0);
     assert_eq!((found.len(), left_out), (1, 2));
 }
+
+#[test]
+fn groups_with_endless_names_are_left_out() {
+    let mut bench = bench(&VirtualDisk::new());
+    for length in [255, 256] {
+        let request =
+            protocol::message::OffsetCommitRequest { group_id: "g".repeat(length), ..commit(-1, "", "t", 0) };
+        let answer = bench.call(&request, COMMIT_VERSION);
+        assert_eq!(answer.topics[0].partitions[0].error_code, protocol::ErrorCode::None);
+    }
+    let (found, left_out) = shown(&bench, 0);
+    assert_eq!((found.len(), left_out), (1, 1));
+}
