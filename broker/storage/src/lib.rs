@@ -40,3 +40,4 @@ pub use log::{
 };
 pub use metadata_log::{MetadataLog, SnapshotId};
 pub use open_files::{Limits, OpenFiles};
+pub use producers::ActiveProducer;

@@ -9,8 +9,8 @@ use protocol::ErrorCode;
 use protocol::id::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use protocol::records::{BatchHeader, Batches, CheckedBatch, crc_matches, patch};
 
+use super::Log;
 use super::producer_state::record_producer;
-use super::{Log, MaxTimestamp};
 use crate::error::Error;
 use crate::producers::Verdict;
 
@@ -322,13 +322,5 @@ impl Log {
             self.note_aborted(&completed.0)?;
         }
         Ok(())
-    }
-
-    /// The greatest timestamp in the log and the last offset of the batch that has it.
-    pub(super) fn max_timestamp(&self) -> MaxTimestamp {
-        let sealed = self.sealed.iter().map(|sealed| sealed.max_timestamp);
-        sealed
-            .chain([self.active.max_timestamp])
-            .fold(MaxTimestamp::NONE, |best, next| if next.timestamp > best.timestamp { next } else { best })
     }
 }

@@ -47,7 +47,7 @@ use crate::epochs::Epochs;
 use crate::error::Error;
 use crate::open_files::OpenFiles;
 use crate::partition_metadata;
-use crate::producers::Producers;
+use crate::producers::{ActiveProducer, Producers};
 use crate::segment::{Folder, Segment};
 use active::Active;
 use changes::Changes;
@@ -291,6 +291,11 @@ impl Log {
     #[must_use]
     pub fn producer_count(&self) -> usize {
         self.producers.len()
+    }
+
+    /// These producers, ordered by id.
+    pub fn active_producers(&self) -> impl Iterator<Item = ActiveProducer> {
+        self.producers.iter().map(|(id, producer)| ActiveProducer::new(id, producer))
     }
 
     #[cfg(test)]

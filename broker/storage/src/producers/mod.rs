@@ -100,6 +100,36 @@ impl Producer {
     }
 }
 
+/// An idempotent or transactional producer as a log knows it (DescribeProducers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub id: ProducerId,
+    /// Its epoch.
+    pub epoch: ProducerEpoch,
+    /// The sequence number of its last record of this epoch.
+    pub last_sequence: Option<i32>,
+    /// When it was last heard, by the timestamps of its batches.
+    pub last_timestamp: Timestamp,
+    /// Epoch of the transaction coordinator that wrote its last marker; -1 before the first.
+    pub coordinator_epoch: i32,
+    /// First offset of its open transaction.
+    pub transaction_first_offset: Option<Offset>,
+}
+
+impl ActiveProducer {
+    pub(crate) fn new(id: ProducerId, producer: &Producer) -> Self {
+        Self {
+            id,
+            epoch: producer.epoch,
+            last_sequence: producer.last().map(|batch| batch.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_first_offset: producer.transaction_first_offset,
+        }
+    }
+}
+
 /// What a batch's sequence says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -226,6 +226,34 @@ fn records_are_found_by_time() {
 }
 
 #[test]
+fn records_below_the_start_are_not_found_by_time() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, small());
+    let mut times = Vec::new();
+    for i in 0..100 {
+        let first = 10_000 + i * 7_919 % 1_009;
+        append(&mut log, 0, batch(3, 50, first)).unwrap();
+        times.extend(first..first + 3);
+    }
+    assert!(log.segment_count() > 4);
+    let known = |from: i64| {
+        let times = times.iter().map(|time| Timestamp(*time)).enumerate();
+        times.map(|(i, time)| (i64::try_from(i).unwrap(), time)).filter(move |(offset, _)| *offset >= from)
+    };
+    // Nothing is removed meanwhile: the start is in the first segment, and soon behind several.
+    for start in 0..=300 {
+        log.set_log_start_offset(Offset(start));
+        let found = |plan: TimePlan| plan.run(Wait::Long).unwrap().map(|f| (f.offset.0, f.timestamp));
+        let greatest = known(start).reduce(|best, next| if next.1 > best.1 { next } else { best });
+        assert_eq!(found(log.plan_max_timestamp(Offset(300))), greatest, "from {start}");
+        for time in [10_000, 10_500, 10_900, 11_008] {
+            let first = known(start).find(|(_, known)| *known >= Timestamp(time));
+            assert_eq!(found(log.plan_time(Timestamp(time), Offset(300))), first, "{time} from {start}");
+        }
+    }
+}
+
+#[test]
 fn followers_keep_offsets_and_refuse_damage() {
     let disk = VirtualDisk::new();
     let mut leader = create(&disk, small());
