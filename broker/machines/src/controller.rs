@@ -28,7 +28,7 @@ pub use brokers::{Heartbeat, HeartbeatAnswer, PRODUCER_ID_BLOCK_SIZE, ProducerId
 pub use create_partitions::CreatePartitions;
 pub use create_topics::{CreateTopic, CreatedTopic};
 pub use delete_topics::{DeleteTopic, DeletedTopic};
-pub use features::{ELR_VERSION, FEATURES, Feature, bootstrap_records};
+pub use features::{ELR_VERSION, FEATURES, Feature, FeatureUpdate, Upgrade, bootstrap_records};
 pub use sessions::Sessions;
 pub use topic_name::{TOPIC_NAME_MAX, topic_name_problem};
 
@@ -54,8 +54,8 @@ pub trait ConfigRules {
     /// Checks everything that would be set for a resource.
     ///
     /// # Errors
-    /// The message of an `INVALID_CONFIG`.
-    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<&str, &str>) -> Result<(), String>;
+    /// Kafka's code for this kind of resource, and a sentence that names key, value and rule.
+    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<&str, &str>) -> Result<(), Rejection>;
 
     /// Whether a key's value is a list, which APPEND and SUBTRACT change.
     fn is_list(&self, resource_type: ResourceType, key: &str) -> bool;
@@ -96,7 +96,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
+    /// A refusal with its reason.
+    pub fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
         Self { error_code, message: message.into() }
     }
 }

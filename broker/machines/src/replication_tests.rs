@@ -6,7 +6,7 @@
 
 use crate::controller::{
     AlterPartition, ConfigRules, Controller, CreateTopic, Decision, Defaults, FEATURES, Heartbeat,
-    Registration, bootstrap_records,
+    Registration, Rejection, bootstrap_records,
 };
 use crate::image::{ConfigResource, LeaderRecoveryState, PartitionRegistration, ResourceType};
 use crate::partition::{
@@ -21,7 +21,7 @@ use std::time::Duration;
 struct AnyConfig;
 
 impl ConfigRules for AnyConfig {
-    fn validate(&self, _: &ConfigResource, _: &BTreeMap<&str, &str>) -> Result<(), String> {
+    fn validate(&self, _: &ConfigResource, _: &BTreeMap<&str, &str>) -> Result<(), Rejection> {
         Ok(())
     }
 

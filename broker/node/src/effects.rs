@@ -11,7 +11,7 @@ use protocol::ErrorCode;
 use protocol::id::{BrokerId, Monotonic, Timestamp};
 use storage::disk::FileRange;
 
-use crate::api::ParkedLookUp;
+use crate::api::{ParkedDeletion, ParkedLookUp};
 use crate::coordinator::{GroupLoad, LagRound};
 use crate::fetch_work::WarmUp;
 use crate::hosting::Removal;
@@ -84,6 +84,7 @@ impl Ticket {
         match &self.0 {
             TicketKind::Fetch(fetch) => fetch.strong_count() == 0,
             TicketKind::Produce(produce) => produce.strong_count() == 0,
+            TicketKind::Deletion(parked) => parked.strong_count() == 0,
             TicketKind::Decision(parked) => parked.strong_count() == 0,
             TicketKind::Groups(partition) => partition.strong_count() == 0,
             _ => false,
@@ -99,6 +100,8 @@ pub(crate) enum TicketKind {
     Warmed(Arc<ParkedFetch>),
     /// A Produce whose `timeout.ms` ends.
     Produce(Weak<ParkedProduce>),
+    /// A DeleteRecords whose `timeout.ms` ends.
+    Deletion(Weak<ParkedDeletion>),
     /// A request whose time to wait for a decision ends.
     Decision(Weak<ParkedDecision>),
     /// Requests for producer ids that waited long enough.

@@ -52,7 +52,7 @@ impl Node {
         effects: &mut Effects,
     ) {
         if changes.brokers_configured {
-            self.reconfigure(image);
+            self.reconfigure(image, effects);
         }
         let mut table = Table::clone(&self.table());
         let mut topics = changes.topics.clone();

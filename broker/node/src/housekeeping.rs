@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::hosting::Removal;
 use crate::node::Node;
+use crate::partition::Partition;
 
 /// Something that is done again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,27 +84,31 @@ impl Node {
     /// planned before is under way any more.
     fn retain(&self, now: Now, effects: &mut Effects) {
         for partition in self.table().partitions() {
-            let mut state = partition.lock();
-            let high_watermark = state.replica.high_watermark();
-            let delay = Duration::from_millis(state.settings.log.file_delete_delay_ms);
-            let Some(log) = state.log.as_mut() else { continue };
-            let start = log.log_start_offset();
-            let removed = log.retention(now.wall, high_watermark);
-            let is_moved = log.log_start_offset() > start;
-            drop(state);
-            if is_moved {
-                partition.note_dirty(effects);
+            self.retain_one(now, partition, effects);
+        }
+    }
+
+    pub(crate) fn retain_one(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
+        let mut state = partition.lock();
+        let high_watermark = state.replica.high_watermark();
+        let delay = Duration::from_millis(state.settings.log.file_delete_delay_ms);
+        let Some(log) = state.log.as_mut() else { return };
+        let start = log.log_start_offset();
+        let removed = log.retention(now.wall, high_watermark);
+        let is_moved = log.log_start_offset() > start;
+        drop(state);
+        if is_moved {
+            partition.note_dirty(effects);
+        }
+        match removed {
+            Ok(files) if files.is_empty() => {}
+            Ok(files) => {
+                let segments = files.iter().filter(|file| is_segment(file)).count();
+                self.metrics().shard(0).deleted_segments.add(segments as u64);
+                let removal = Arc::new(Removal::files(self.directory(), files));
+                effects.timers.push((now.monotonic.plus(delay), Ticket(TicketKind::Remove(removal))));
             }
-            match removed {
-                Ok(files) if files.is_empty() => {}
-                Ok(files) => {
-                    let segments = files.iter().filter(|file| is_segment(file)).count();
-                    self.metrics().shard(0).deleted_segments.add(segments as u64);
-                    let removal = Arc::new(Removal::files(self.directory(), files));
-                    effects.timers.push((now.monotonic.plus(delay), Ticket(TicketKind::Remove(removal))));
-                }
-                Err(error) => self.directory_failed(&error, effects),
-            }
+            Err(error) => self.directory_failed(&error, effects),
         }
     }
 

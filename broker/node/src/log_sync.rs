@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use protocol::ErrorCode;
 use protocol::id::BrokerEpoch;
 use storage::{Depth, DirectoryState, SyncPlan};
 
+use crate::api::ParkedDeletion;
 use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::node::Node;
 use crate::partition::Partition;
@@ -61,6 +63,8 @@ struct QueueState {
     /// The last round was for urgent ones, so that one of the checkpoint is next.
     was_urgent: bool,
     running: bool,
+    /// Requests whose new log starts are to be stored with the next checkpoint round: one a connection at most.
+    deletions: Vec<Arc<ParkedDeletion>>,
 }
 
 impl SyncRound {
@@ -159,6 +163,17 @@ impl Node {
         self.start_sync(effects);
     }
 
+    /// Stores the log starts that a request moved, as soon as no round is in the way.
+    pub(crate) fn store_starts(&self, parked: Arc<ParkedDeletion>, effects: &mut Effects) {
+        for partition in &parked.partitions {
+            if !partition.dirty.swap(true, Ordering::AcqRel) {
+                self.note_dirty(Arc::clone(partition));
+            }
+        }
+        self.sync_queue().state.lock().deletions.push(parked);
+        self.start_checkpoint(effects);
+    }
+
     /// Starts a round unless one runs; then the next begins when that ends.
     fn start_sync(&self, effects: &mut Effects) {
         if let Some(round) = self.sync_queue().begin() {
@@ -188,7 +203,20 @@ impl Node {
             }
         }
         if round.depth == Depth::Checkpoint && !checkpointed.is_empty() {
-            self.store_recovery_points(&checkpointed, effects);
+            // Taken before the starts are read: who comes later may have moved one behind that.
+            let deletions = std::mem::take(&mut self.sync_queue().state.lock().deletions);
+            let stored = self.store_recovery_points(&checkpointed, effects);
+            let code = if stored { ErrorCode::None } else { ErrorCode::KafkaStorageError };
+            for deletion in deletions {
+                effects.replies.extend(deletion.finish(code));
+                for partition in deletion.partitions.iter().filter(|_| stored) {
+                    self.retain_one(now, partition, effects);
+                }
+            }
+        } else if self.directory_state() == DirectoryState::Offline {
+            let deletions = std::mem::take(&mut self.sync_queue().state.lock().deletions);
+            let failed = |deletion: Arc<ParkedDeletion>| deletion.finish(ErrorCode::KafkaStorageError);
+            effects.replies.extend(deletions.into_iter().filter_map(failed));
         }
         self.sync_queue().state.lock().running = false;
         self.start_sync(effects);
@@ -196,10 +224,11 @@ impl Node {
 }
 
 impl Node {
-    /// Writes down from where each log would have to be recovered; on the sync thread, which may wait for the disk.
-    fn store_recovery_points(&self, checkpointed: &[Arc<Partition>], effects: &mut Effects) {
+    /// Writes down from where each log would have to be recovered, and where it starts; on the sync thread, which may
+    /// wait for the disk. Whether it was written.
+    fn store_recovery_points(&self, checkpointed: &[Arc<Partition>], effects: &mut Effects) -> bool {
         if self.directory_state() == DirectoryState::Offline {
-            return;
+            return false;
         }
         let mut recovery_points = BTreeMap::new();
         let mut log_starts = BTreeMap::new();
@@ -221,9 +250,10 @@ impl Node {
                 None => Ok(()),
             })
         });
-        if let Err(error) = stored {
-            self.directory_failed(&error, effects);
+        if let Err(error) = &stored {
+            self.directory_failed(error, effects);
         }
+        stored.is_ok()
     }
 
     /// Ends cleanly: writes what is in memory and the marker that lets the next start scan nothing. Nothing else may

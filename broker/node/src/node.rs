@@ -1,5 +1,6 @@
 //! The broker as one synchronous core, shared by all cores (D1).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -253,17 +254,29 @@ impl Node {
         self.image.store(image);
     }
 
-    /// Takes over the dynamic configuration of brokers. Values that are not valid here stay without effect: they were
-    /// checked when they were set, by a broker that may be newer.
-    pub(crate) fn reconfigure(&self, image: &MetadataImage) {
+    /// Takes over the dynamic configuration of brokers. A value that is not valid here stays without effect, which is
+    /// told: it was checked when it was set, by a broker that may be newer.
+    pub(crate) fn reconfigure(&self, image: &MetadataImage, effects: &mut Effects) {
         use machines::image::ConfigResource;
-        let of = |resource: &ConfigResource| {
+        let of = |resource: &ConfigResource| -> BTreeMap<String, String> {
             image.configs(resource).map(|(key, value)| (key.to_string(), value.to_string())).collect()
         };
         let config = self.config();
-        let own = ConfigResource::broker(config.node_id);
-        if let Ok(next) = config.with_dynamic(&of(&ConfigResource::all_brokers()), &of(&own)) {
-            self.config.store(Arc::new(next));
+        let mut cluster_wide = of(&ConfigResource::all_brokers());
+        let mut own = of(&ConfigResource::broker(config.node_id));
+        loop {
+            let problems = match config.with_dynamic(&cluster_wide, &own) {
+                Ok(next) => return self.config.store(Arc::new(next)),
+                Err(problems) => problems,
+            };
+            let mut is_less = false;
+            for problem in problems {
+                is_less |= cluster_wide.remove(&problem.key).is_some() | own.remove(&problem.key).is_some();
+                effects.notices.push(format!("{problem}; it has no effect here"));
+            }
+            if !is_less {
+                return;
+            }
         }
     }
 

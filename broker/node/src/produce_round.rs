@@ -13,7 +13,7 @@ use protocol::hot::produce::{self as walk, Head, Part, Topic};
 use protocol::id::{LeaderEpoch, Offset, Timestamp};
 use protocol::message::ProduceResponse;
 use protocol::message::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse};
-use protocol::records::{BatchError, CheckRules, CheckedBatch, TimestampType, check};
+use protocol::records::{BatchError, CheckRules, CheckedBatch, TimestampType, check, recompress};
 use protocol::wire::Writer;
 use storage::AppendOutcome;
 
@@ -25,6 +25,7 @@ use crate::parked::ParkedProduce;
 use crate::partition::{Appended, Partition, Place};
 use crate::session::{Session, Slot};
 use crate::table::{HostedTopic, Table};
+use crate::topic_settings::{Codec, TopicSettings};
 
 /// `acks=all`.
 const ACKS_ALL: i16 = -1;
@@ -52,6 +53,15 @@ struct Pending<'a> {
     request: usize,
     part: usize,
     batch: CheckedBatch<'a>,
+    /// Set where the batch is to be written anew, with the codec that its topic demands.
+    recompression: Option<Box<Recompression>>,
+}
+
+/// How a batch is written anew.
+struct Recompression {
+    codec: Codec,
+    rules: CheckRules,
+    segment_bytes: usize,
 }
 
 struct Round {
@@ -118,7 +128,13 @@ impl Round {
         input: &mut [u8],
         effects: &mut Effects,
     ) {
+        let mut buffers = Vec::new();
         let mut pending = self.check(node, now, input);
+        let recompressed = pending.iter().filter(|pending| pending.recompression.is_some()).count();
+        if recompressed > 0 {
+            buffers.resize_with(recompressed, Vec::new);
+            pending = self.recompress(pending, &mut buffers);
+        }
         if pending.len() > 1 {
             // Stable: batches of one partition stay in the order in which they arrived. By name, not by address, so
             // that a run can be replayed.
@@ -184,18 +200,42 @@ impl Round {
                 outcome.index = wanted.index;
                 let hosted = hosted.and_then(|topic| writable(topic, is_tool));
                 match admit(hosted, room, (wanted, &request.head), now, records, &mut checked) {
-                    Ok(partition) => pending.extend(checked.pop().map(|batch| Pending {
+                    Ok((partition, recompression)) => pending.extend(checked.pop().map(|batch| Pending {
                         partition,
                         acks_all: request.head.acks == ACKS_ALL,
                         request: number,
                         part,
                         batch,
+                        recompression,
                     })),
                     Err(error) => refuse(outcome, error),
                 }
             }
         }
         pending
+    }
+
+    /// Writes batches anew whose topic demands another codec, each into a buffer of its own.
+    fn recompress<'a>(&mut self, pending: Vec<Pending<'a>>, buffers: &'a mut [Vec<u8>]) -> Vec<Pending<'a>> {
+        let mut buffers = buffers.iter_mut();
+        let mut kept = Vec::with_capacity(pending.len());
+        for mut pending in pending {
+            if let Some(wanted) = pending.recompression.take()
+                && let Some(buffer) = buffers.next()
+            {
+                match wanted.run(&pending.batch, buffer) {
+                    Ok(batch) => pending.batch = batch,
+                    Err(refusal) => {
+                        if let Some(outcome) = self.outcomes.get_mut(pending.part) {
+                            refuse(outcome, refusal);
+                        }
+                        continue;
+                    }
+                }
+            }
+            kept.push(pending);
+        }
+        kept
     }
 
     fn count_errors(&self, shard: &Shard) {
@@ -339,6 +379,29 @@ enum Refusal {
     Batch(BatchError),
 }
 
+impl Recompression {
+    /// What a topic asks for that names a codec; nothing where the batch has it.
+    fn wanted(settings: &TopicSettings, rules: &CheckRules, batch: &CheckedBatch<'_>) -> Option<Box<Self>> {
+        let codec = settings.codec?;
+        let segment_bytes = usize::try_from(settings.log.segment_bytes).unwrap_or(usize::MAX);
+        let has_it = batch.header.attributes.compression() == Ok(codec.compression);
+        (!has_it).then(|| Box::new(Self { codec, rules: *rules, segment_bytes }))
+    }
+
+    fn run<'a>(
+        &self,
+        batch: &CheckedBatch<'_>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<CheckedBatch<'a>, Refusal> {
+        let Codec { compression, level } = self.codec;
+        let batch = recompress(batch, compression, level, &self.rules, buffer).map_err(Refusal::Batch)?;
+        if batch.bytes.len() > self.segment_bytes {
+            return Err(Refusal::Code(ErrorCode::RecordListTooLarge));
+        }
+        Ok(batch)
+    }
+}
+
 /// Clients do not write to topics in which brokers keep what they know.
 fn writable(topic: Arc<HostedTopic>, is_tool: bool) -> Result<Arc<HostedTopic>, ErrorCode> {
     if is_internal(&topic.name) && !is_tool { Err(ErrorCode::InvalidTopicException) } else { Ok(topic) }
@@ -351,7 +414,7 @@ fn admit<'a>(
     now: Now,
     records: &'a mut [u8],
     checked: &mut Vec<CheckedBatch<'a>>,
-) -> Result<Arc<Partition>, Refusal> {
+) -> Result<(Arc<Partition>, Option<Box<Recompression>>), Refusal> {
     if !(ACKS_ALL..=1).contains(&head.acks) {
         return Err(Refusal::Code(ErrorCode::InvalidRequiredAcks));
     }
@@ -376,7 +439,9 @@ fn admit<'a>(
             Some(_) => ErrorCode::InvalidTxnState,
         }));
     }
-    Ok(Arc::clone(partition))
+    let batch = checked.last();
+    let recompression = batch.and_then(|batch| Recompression::wanted(&hosted.settings, &rules, batch));
+    Ok((Arc::clone(partition), recompression))
 }
 
 fn refuse(outcome: &mut PartitionProduceResponse, refusal: Refusal) {

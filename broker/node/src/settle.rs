@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use protocol::ErrorCode;
+
 use crate::effects::{Effects, JobResult, Now, Ticket, TicketKind};
 use crate::metadata::waiting::Outcome;
 use crate::node::Node;
@@ -64,6 +66,11 @@ impl Node {
                     let (session, slot) = parked.session();
                     effects.replies.push((Arc::clone(session), slot, reply));
                 }
+            }
+            TicketKind::Deletion(parked) => {
+                effects
+                    .replies
+                    .extend(parked.upgrade().and_then(|parked| parked.finish(ErrorCode::RequestTimedOut)));
             }
             TicketKind::Decision(parked) => {
                 if let Some(parked) = parked.upgrade() {

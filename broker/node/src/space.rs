@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use protocol::ErrorCode;
+use storage::disk::Space;
 use storage::{Directory, DirectoryState};
 
 use crate::config::Config;
@@ -20,7 +21,7 @@ pub struct SpaceCheck {
     /// A failure of the disk.
     error: Option<storage::Error>,
     /// What was found; `None` where it cannot be asked.
-    free_bytes: Option<u64>,
+    space: Option<Space>,
 }
 
 /// What was seen last of a log directory's room.
@@ -28,6 +29,8 @@ pub struct SpaceCheck {
 pub(crate) struct SpaceWatch {
     /// `u64::MAX` where it is not known.
     free_bytes: AtomicU64,
+    /// As `free_bytes`.
+    total_bytes: AtomicU64,
     /// A job measures.
     measuring: AtomicBool,
     /// That appends are refused was told.
@@ -43,19 +46,18 @@ impl SpaceCheck {
             free_bytes_min: config.log_dir_free_bytes_min,
             reserved_bytes: config.log_dir_reserved_bytes,
             error: None,
-            free_bytes: None,
+            space: None,
         }
     }
 
     /// Measures, and opens or closes the directory for appends. What cannot be measured stays as it is: a write that
     /// does not fit says so itself.
     pub(crate) fn run(mut self) -> Self {
-        let space = self.directory.files().disk().space(self.directory.path());
-        self.free_bytes = space.ok().map(|space| space.free_bytes);
+        self.space = self.directory.files().disk().space(self.directory.path()).ok();
         let floor = self.directory.floor(self.free_bytes_min, self.reserved_bytes);
-        if let (Ok(_), Some(free_bytes)) = (self.directory.measure_space(floor), self.free_bytes) {
+        if let (Ok(_), Some(space)) = (self.directory.measure_space(floor), &self.space) {
             // Where there is no room for it either, the next look is soon enough.
-            let kept = self.directory.keep_reserve(self.reserved_bytes, free_bytes);
+            let kept = self.directory.keep_reserve(self.reserved_bytes, space.free_bytes);
             self.error = kept.err().filter(storage::Error::is_fatal);
         }
         self
@@ -65,7 +67,8 @@ impl SpaceCheck {
 impl Default for SpaceWatch {
     fn default() -> Self {
         let no = || AtomicBool::new(false);
-        Self { free_bytes: AtomicU64::new(u64::MAX), measuring: no(), told: no(), left_out: no() }
+        let unknown = || AtomicU64::new(u64::MAX);
+        Self { free_bytes: unknown(), total_bytes: unknown(), measuring: no(), told: no(), left_out: no() }
     }
 }
 
@@ -73,6 +76,11 @@ impl SpaceWatch {
     /// Free bytes of the directory's file system when it was last measured.
     pub(crate) fn free_bytes(&self) -> Option<u64> {
         Some(self.free_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
+    }
+
+    /// Bytes of the directory's file system when it was last measured.
+    pub(crate) fn total_bytes(&self) -> Option<u64> {
+        Some(self.total_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
     }
 
     /// Something found no room.
@@ -98,7 +106,9 @@ impl Node {
     /// The room was measured. When appends begin or cease to be refused, that is told.
     pub(crate) fn space_measured(&self, check: &SpaceCheck, effects: &mut Effects) {
         let watch = self.space();
-        watch.free_bytes.store(check.free_bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
+        let known = |of: fn(&Space) -> u64| check.space.as_ref().map_or(u64::MAX, of);
+        watch.free_bytes.store(known(|space| space.free_bytes), Ordering::Relaxed);
+        watch.total_bytes.store(known(|space| space.total_bytes), Ordering::Relaxed);
         watch.measuring.store(false, Ordering::Release);
         if let Some(error) = &check.error {
             self.directory_failed(error, effects);
@@ -108,7 +118,7 @@ impl Node {
             return;
         }
         let (path, min) = (check.directory.path().display(), check.free_bytes_min);
-        let free = check.free_bytes.unwrap_or(0);
+        let free = check.space.as_ref().map_or(0, |space| space.free_bytes);
         effects.notices.push(if full {
             format!(
                 "log directory {path}: {free} bytes are free, and log.dir.free.bytes.min is {min}; appends are \

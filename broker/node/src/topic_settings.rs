@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use machines::image::{ConfigResource, MetadataImage};
 use machines::partition::Rules;
-use machines::topic_config::TopicConfig;
+use machines::topic_config::{CompressionType, TopicConfig};
 use protocol::id::Timestamp;
-use protocol::records::{CheckRules, Origin};
+use protocol::records::{CheckRules, Compression, Origin, Validation};
 use storage::LogConfig;
 
 use crate::config::Config;
@@ -18,6 +18,28 @@ pub(crate) struct TopicSettings {
     pub(crate) check: CheckRules,
     pub(crate) log: LogConfig,
     pub(crate) rules: Rules,
+    /// With what every batch is to be compressed; `None` leaves it to producers.
+    pub(crate) codec: Option<Codec>,
+}
+
+/// How the broker compresses (`compression.type` and the level of that codec).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Codec {
+    pub(crate) compression: Compression,
+    /// `None` leaves it to the codec.
+    pub(crate) level: Option<i32>,
+}
+
+impl Codec {
+    fn of(topic: &TopicConfig) -> Option<Self> {
+        let CompressionType::Codec(compression) = topic.compression_type else { return None };
+        let level = match compression {
+            Compression::Gzip => topic.compression_gzip_level,
+            Compression::Zstd => Some(topic.compression_zstd_level),
+            Compression::None | Compression::Snappy | Compression::Lz4 => None,
+        };
+        Some(Self { compression, level })
+    }
 }
 
 impl TopicSettings {
@@ -30,8 +52,15 @@ impl TopicSettings {
         };
         let topic = TopicConfig::resolve(overrides, server);
         let decompressed_bytes_max = config.decompressed_batch_bytes_max;
+        let codec = Codec::of(&topic);
+        let mut check = topic.check_rules(Timestamp(0), decompressed_bytes_max, true, Origin::Client);
+        if codec.is_some() {
+            // What the broker writes anew it has read whole.
+            check.validation = Validation::Strict;
+        }
         Self {
-            check: topic.check_rules(Timestamp(0), decompressed_bytes_max, true, Origin::Client),
+            codec,
+            check,
             log: log_config(config, &topic),
             rules: Rules {
                 min_insync_replicas: usize::try_from(topic.min_insync_replicas).unwrap_or(1),

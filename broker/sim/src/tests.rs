@@ -4,6 +4,8 @@ use crate::{Counters, play};
 
 /// Seeds of each half. Both together have every fault in them and speak every API that is served.
 const SEEDS: u64 = 12;
+/// The first of them. The rarest fault comes once in 25 seeds: a kill between a failed sync and its notice.
+const FIRST: u64 = 36;
 
 fn pass(seed: u64) -> crate::Outcome {
     let outcome = play(seed, false);
@@ -28,8 +30,8 @@ fn play_all(seeds: std::ops::RangeInclusive<u64>) -> Counters {
 fn seeds_pass_and_interesting_things_happen() {
     // Two halves, so that two cores play them.
     let all = std::thread::scope(|scope| {
-        let other = scope.spawn(|| play_all(SEEDS + 1..=2 * SEEDS));
-        let mut all = play_all(1..=SEEDS);
+        let other = scope.spawn(|| play_all(FIRST + SEEDS..=FIRST + 2 * SEEDS - 1));
+        let mut all = play_all(FIRST..=FIRST + SEEDS - 1);
         all.add(&other.join().expect("a failed seed was told"));
         all
     });

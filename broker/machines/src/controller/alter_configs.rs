@@ -1,4 +1,5 @@
-//! IncrementalAlterConfigs: keys of topics and brokers, set, deleted, appended to, subtracted from.
+//! IncrementalAlterConfigs: keys of topics and brokers, set, deleted, appended to, subtracted from. AlterConfigs: all
+//! keys of a resource, replaced.
 
 use super::{
     CONFIG_VALUE_BYTES_MAX, CONFIGS_PER_RESOURCE_MAX, ConfigRules, Controller, Decision, MIN_INSYNC_REPLICAS,
@@ -7,6 +8,7 @@ use super::{
 use crate::image::{ConfigResource, LEADER_UNCHANGED, ResourceType};
 use protocol::ErrorCode;
 use protocol::id::BrokerId;
+use protocol::message::alter_configs;
 use protocol::message::incremental_alter_configs::AlterConfigsResource;
 use protocol::metadata_record::{ConfigRecord, MetadataRecord, PartitionChangeRecord};
 use std::collections::BTreeMap;
@@ -69,6 +71,21 @@ pub struct AlterResource {
     pub configs: Vec<AlterConfig>,
 }
 
+impl From<alter_configs::AlterConfigsResource> for AlterResource {
+    fn from(resource: alter_configs::AlterConfigsResource) -> Self {
+        let config = |config: alter_configs::AlterableConfig| AlterConfig {
+            name: config.name,
+            operation: ConfigOperation::Set as i8,
+            value: config.value,
+        };
+        Self {
+            resource_type: resource.resource_type,
+            name: resource.resource_name,
+            configs: resource.configs.into_iter().map(config).collect(),
+        }
+    }
+}
+
 impl From<AlterConfigsResource> for AlterResource {
     fn from(resource: AlterConfigsResource) -> Self {
         let config = |config: protocol::message::incremental_alter_configs::AlterableConfig| AlterConfig {
@@ -103,26 +120,19 @@ impl Controller {
         validate_only: bool,
         rules: &dyn ConfigRules,
     ) -> Decision<Vec<Result<(), Rejection>>> {
-        let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
-        for resource in resources {
-            *counts.entry((resource.resource_type, &resource.name)).or_default() += 1;
-        }
-        let mut records = Vec::new();
-        let mut alter = |resource: &AlterResource| {
-            if counts.get(&(resource.resource_type, resource.name.as_str())).is_some_and(|count| *count > 1) {
-                return Err(Rejection::new(
-                    ErrorCode::InvalidRequest,
-                    "Each resource must appear at most once.",
-                ));
-            }
-            records.append(&mut self.alter_resource(resource, rules)?);
-            Ok(())
-        };
-        let response = resources.iter().map(&mut alter).collect();
-        if validate_only {
-            records.clear();
-        }
-        Decision { records, response }
+        decide_each(resources, validate_only, |resource| self.alter_resource(resource, rules))
+    }
+
+    /// Decides on whole configurations: what a resource has and the request does not name goes back to its default. All
+    /// operations are [`ConfigOperation::Set`].
+    #[must_use]
+    pub fn decide_replace_configs(
+        &self,
+        resources: &[AlterResource],
+        validate_only: bool,
+        rules: &dyn ConfigRules,
+    ) -> Decision<Vec<Result<(), Rejection>>> {
+        decide_each(resources, validate_only, |resource| self.replace_resource(resource, rules))
     }
 
     fn alter_resource(
@@ -132,33 +142,67 @@ impl Controller {
     ) -> Result<Vec<MetadataRecord>, Rejection> {
         let resource = self.check_resource(request)?;
         check_keys(request)?;
-        let mut configs: BTreeMap<&str, String> =
-            self.image.configs(&resource).map(|(key, value)| (&**key, value.to_string())).collect();
+        let changes = self.changes(&resource, request, rules)?;
+        self.change_configs(&resource, changes, rules)
+    }
+
+    fn replace_resource(
+        &self,
+        request: &AlterResource,
+        rules: &dyn ConfigRules,
+    ) -> Result<Vec<MetadataRecord>, Rejection> {
+        let resource = self.check_resource(request)?;
+        check_keys(request)?;
+        let mut changes = self.changes(&resource, request, rules)?;
+        let is_named = |key: &str| request.configs.iter().any(|config| config.name == key);
+        let gone = self.image.configs(&resource).map(|(key, _)| &**key).filter(|key| !is_named(key));
+        changes.extend(gone.map(|key| (key, None)));
+        self.change_configs(&resource, changes, rules)
+    }
+
+    /// The keys that a request names, with their values afterwards.
+    fn changes<'a>(
+        &'a self,
+        resource: &ConfigResource,
+        request: &'a AlterResource,
+        rules: &dyn ConfigRules,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        let change = |config: &'a AlterConfig| {
+            let before = self.image.config(resource, &config.name).map(|value| &**value);
+            Ok((config.name.as_str(), altered(resource, config, before, rules)?))
+        };
+        request.configs.iter().map(change).collect()
+    }
+
+    fn change_configs(
+        &self,
+        resource: &ConfigResource,
+        changes: Vec<(&str, Option<String>)>,
+        rules: &dyn ConfigRules,
+    ) -> Result<Vec<MetadataRecord>, Rejection> {
+        let mut configs: BTreeMap<&str, &str> =
+            self.image.configs(resource).map(|(key, value)| (&**key, &**value)).collect();
         let mut records = Vec::new();
-        for config in &request.configs {
-            let before = configs.get(config.name.as_str()).cloned();
-            let after = altered(&resource, config, before.as_deref(), rules)?;
+        for (key, after) in &changes {
             // A broker's key is recorded again even when it is the same: brokers reload files that it names.
-            if before != after || resource.resource_type == ResourceType::Broker {
-                records.push(config_record(&resource, &config.name, after.clone()));
+            if configs.get(key).copied() != after.as_deref() || resource.resource_type == ResourceType::Broker
+            {
+                records.push(config_record(resource, key, after.clone()));
             }
-            if config.name == MIN_INSYNC_REPLICAS && self.is_elr_enabled() {
-                check_min_insync_replicas(&resource, after.is_none())?;
-                records.extend(self.clear_elr(&resource));
+            if *key == MIN_INSYNC_REPLICAS && self.is_elr_enabled() {
+                check_min_insync_replicas(resource, after.is_none())?;
+                records.extend(self.clear_elr(resource));
             }
             match after {
-                Some(value) => configs.insert(&config.name, value),
-                None => configs.remove(config.name.as_str()),
+                Some(value) => configs.insert(key, value),
+                None => configs.remove(key),
             };
         }
         if configs.len() > CONFIGS_PER_RESOURCE_MAX {
             let message = format!("A resource may have {CONFIGS_PER_RESOURCE_MAX} keys set at most.");
             return Err(Rejection::new(ErrorCode::PolicyViolation, message));
         }
-        let configs = configs.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        rules
-            .validate(&resource, &configs)
-            .map_err(|message| Rejection::new(ErrorCode::InvalidConfig, message))?;
+        rules.validate(resource, &configs)?;
         Ok(records)
     }
 
@@ -219,6 +263,31 @@ impl Controller {
             _ => Ok(ConfigResource { resource_type, name: name.into() }),
         }
     }
+}
+
+/// Decides on each resource by itself; one that is named twice is refused both times.
+fn decide_each(
+    resources: &[AlterResource],
+    validate_only: bool,
+    decide: impl Fn(&AlterResource) -> Result<Vec<MetadataRecord>, Rejection>,
+) -> Decision<Vec<Result<(), Rejection>>> {
+    let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
+    for resource in resources {
+        *counts.entry((resource.resource_type, &resource.name)).or_default() += 1;
+    }
+    let mut records = Vec::new();
+    let mut alter = |resource: &AlterResource| {
+        if counts.get(&(resource.resource_type, resource.name.as_str())).is_some_and(|count| *count > 1) {
+            return Err(Rejection::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."));
+        }
+        records.append(&mut decide(resource)?);
+        Ok(())
+    };
+    let response = resources.iter().map(&mut alter).collect();
+    if validate_only {
+        records.clear();
+    }
+    Decision { records, response }
 }
 
 /// With eligible leader replicas it is the topics' and the cluster's alone (KIP-966).

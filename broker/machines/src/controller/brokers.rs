@@ -7,7 +7,7 @@ use protocol::ErrorCode;
 use protocol::id::{BrokerEpoch, BrokerId, DirectoryId, Offset, ProducerId, Uuid};
 use protocol::metadata_record::{
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChangeRecord, MetadataRecord, ProducerIdsRecord,
-    RegisterBrokerRecord,
+    RegisterBrokerRecord, UnregisterBrokerRecord,
 };
 use std::sync::Arc;
 
@@ -217,6 +217,47 @@ impl Controller {
         let broker = self.image.broker(id);
         let records = broker.map(|broker| self.move_broker(broker, Place::Fenced, rules)).unwrap_or_default();
         Decision { records, response: () }
+    }
+
+    /// Decides on the directories of a broker that take no new replicas (KIP-1066).
+    ///
+    /// # Errors
+    /// The broker, or this incarnation of it, is not registered.
+    pub fn decide_cordon(
+        &self,
+        id: BrokerId,
+        epoch: BrokerEpoch,
+        directories: &[DirectoryId],
+    ) -> Result<Decision<()>, Rejection> {
+        let broker = self.check_broker_epoch(id, epoch)?;
+        let is_same = broker.cordoned_directories.as_deref().unwrap_or_default() == directories;
+        let record = BrokerRegistrationChangeRecord {
+            broker_id: id,
+            broker_epoch: epoch,
+            cordoned_log_dirs: Some(directories.to_vec()),
+            ..BrokerRegistrationChangeRecord::default()
+        };
+        let records = if is_same { Vec::new() } else { vec![record.into()] };
+        Ok(Decision { records, response: () })
+    }
+
+    /// Decides to forget a broker: it leaves every ISR, and what it led is led by others. One that lives registers again
+    /// when it sees that it is not registered.
+    ///
+    /// # Errors
+    /// The broker is not registered.
+    pub fn decide_unregister_broker(
+        &self,
+        id: BrokerId,
+        rules: &dyn ConfigRules,
+    ) -> Result<Decision<()>, Rejection> {
+        let Some(broker) = self.image.broker(id) else {
+            let message = format!("Broker ID {id} is not currently registered");
+            return Err(Rejection::new(ErrorCode::BrokerIdNotRegistered, message));
+        };
+        let mut records: Vec<MetadataRecord> = self.partition_changes(id, Place::Fenced, rules).collect();
+        records.push(UnregisterBrokerRecord { broker_id: id, broker_epoch: broker.epoch }.into());
+        Ok(Decision { records, response: () })
     }
 
     /// Decides on a block of producer ids for a broker.

@@ -314,9 +314,7 @@ fn check_configs<'a>(
             ));
         }
     }
-    rules
-        .validate(&ConfigResource::topic(topic.name.as_str()), &configs)
-        .map_err(|message| Rejection::new(ErrorCode::InvalidConfig, message))?;
+    rules.validate(&ConfigResource::topic(topic.name.as_str()), &configs)?;
     Ok(configs)
 }
 

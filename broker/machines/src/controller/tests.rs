@@ -13,14 +13,15 @@ use std::fmt::Write as _;
 struct Keys;
 
 impl ConfigRules for Keys {
-    fn validate(&self, _: &ConfigResource, configs: &BTreeMap<&str, &str>) -> Result<(), String> {
+    fn validate(&self, _: &ConfigResource, configs: &BTreeMap<&str, &str>) -> Result<(), Rejection> {
+        let invalid = |message| Err(Rejection::new(ErrorCode::InvalidConfig, message));
         for (key, value) in configs {
             let is_number = matches!(*key, "retention.ms" | "min.insync.replicas");
             if !is_number && !self.is_list(ResourceType::Topic, key) {
-                return Err(format!("Unknown topic config name: {key}"));
+                return invalid(format!("Unknown topic config name: {key}"));
             }
             if is_number && value.parse::<i64>().is_err() {
-                return Err(format!(
+                return invalid(format!(
                     "Invalid value {value} for configuration {key}: Not a number of type LONG"
                 ));
             }
@@ -91,10 +92,14 @@ fn describe(record: &MetadataRecord, image: &MetadataImage) -> String {
         }
         MetadataRecord::BrokerRegistrationChange(r) => {
             format!(
-                "BrokerRegistrationChange {} fenced={} stops={}",
-                r.broker_id, r.fenced, r.in_controlled_shutdown
+                "BrokerRegistrationChange {} fenced={} stops={}{}",
+                r.broker_id,
+                r.fenced,
+                r.in_controlled_shutdown,
+                r.cordoned_log_dirs.as_ref().map_or(String::new(), |d| format!(" cordoned={}", d.len()))
             )
         }
+        MetadataRecord::UnregisterBroker(r) => format!("UnregisterBroker {}", r.broker_id),
         MetadataRecord::ProducerIds(r) => format!("ProducerIds next={}", r.next_producer_id),
         other => format!("{other:?}"),
     }
@@ -215,7 +220,11 @@ impl Run {
         let resources: Vec<AlterResource> =
             command.text("name").unwrap_or("").split(',').map(resource).collect();
         let only = command.text("validate_only").is_some();
-        let decision = self.controller.decide_alter_configs(&resources, only, &Keys);
+        let decision = if command.verb == "replace" {
+            self.controller.decide_replace_configs(&resources, only, &Keys)
+        } else {
+            self.controller.decide_alter_configs(&resources, only, &Keys)
+        };
         let (mut out, response) = self.take(decision);
         for result in response {
             writeln!(out, "{}", outcome(result)).unwrap();
@@ -273,6 +282,20 @@ impl Run {
                 Err(rejection) => out.push_str(&outcome::<()>(Err(rejection))),
             }
         }
+        out
+    }
+
+    fn features(&mut self, command: &Command<'_>) -> String {
+        let upgrade = i8::try_from(command.number("upgrade").unwrap_or(1)).unwrap();
+        let update = |text: &str| {
+            let (name, level) = text.split_once(':').unwrap();
+            let (name, level) = (name.to_owned(), level.parse().unwrap());
+            FeatureUpdate { name, level, upgrade: Upgrade::from_wire(upgrade) }
+        };
+        let updates: Vec<_> = command.text("set").unwrap().split(',').map(update).collect();
+        let only = command.text("validate_only").is_some();
+        let (mut out, response) = self.take(self.controller.decide_update_features(&updates, only, &Keys));
+        writeln!(out, "{}", outcome(response)).unwrap();
         out
     }
 
@@ -335,7 +358,26 @@ impl Run {
             "partitions" => self.add_partitions(command),
             "delete" => self.delete(command),
             "isr" => self.isr(command),
-            "alter" => self.alter(command),
+            "alter" | "replace" => self.alter(command),
+            "features" => self.features(command),
+            "cordon" => {
+                let id = broker(command.number("id").unwrap());
+                let epoch = self.controller.image().broker(id).map_or(BrokerEpoch(0), |broker| broker.epoch);
+                let directory = |number| Uuid([u8::try_from(number).unwrap(); 16]);
+                let directories: Vec<Uuid> =
+                    command.numbers("dirs").unwrap_or_default().into_iter().map(directory).collect();
+                match self.controller.decide_cordon(id, epoch, &directories) {
+                    Ok(decision) => self.take(decision).0,
+                    Err(rejection) => outcome::<()>(Err(rejection)),
+                }
+            }
+            "unregister" => {
+                let id = broker(command.number("id").unwrap());
+                match self.controller.decide_unregister_broker(id, &Keys) {
+                    Ok(decision) => self.take(decision).0,
+                    Err(rejection) => outcome::<()>(Err(rejection)),
+                }
+            }
             "producer_ids" => {
                 let id = broker(command.number("id").unwrap());
                 let epoch = BrokerEpoch(command.number("epoch").unwrap());
@@ -497,4 +539,19 @@ fn sessions_end_in_order() {
     assert_eq!(sessions.next_deadline(), Some(at(4000)));
     sessions.forget(BrokerId(2));
     assert_eq!((sessions.expire(at(9000)), sessions.next_deadline()), (Vec::new(), None));
+}
+
+#[test]
+fn replaces_configs() {
+    check("replace_configs");
+}
+
+#[test]
+fn updates_features() {
+    check("features");
+}
+
+#[test]
+fn forgets_brokers() {
+    check("unregister");
 }

@@ -11,7 +11,7 @@ use protocol::message::describe_configs::{
 use protocol::wire::Reader;
 
 use super::{Call, Handled, decode};
-use crate::config::{Config, Source, Synonym};
+use crate::config::{Config, Source, Synonym, table};
 
 pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'static str> {
     let request: DescribeConfigsRequest = decode(reader, call.header.api_version)?;
@@ -108,13 +108,13 @@ impl Describe<'_> {
                 format!("broker {name} is asked for and this is broker {}", self.config.node_id),
             ));
         }
-        // Without an id only what is set for all brokers is meant, as in Kafka.
-        let whole = !name.is_empty();
+        if name.is_empty() {
+            return Ok(self.all_brokers(asked));
+        }
         Ok(self
             .config
             .describe()
             .filter(|described| is_asked(asked, described.key.name))
-            .filter(|described| whole || described.source == Source::DynamicDefaultBroker)
             .map(|described| DescribeConfigsResourceResult {
                 name: described.key.name.to_owned(),
                 value: described.value,
@@ -126,6 +126,29 @@ impl Describe<'_> {
                 documentation: self.with_documentation.then(|| described.key.documentation.to_owned()),
             })
             .collect())
+    }
+
+    /// Without an id only what is set for all brokers is meant, as in Kafka, whatever this one has set for itself.
+    fn all_brokers(&self, asked: &DescribeConfigsResource) -> Vec<DescribeConfigsResourceResult> {
+        let resource = ConfigResource::all_brokers();
+        let set = self.image.configs(&resource).filter(|(name, _)| is_asked(asked, name));
+        set.filter_map(|(name, value)| {
+            let key = table::find(name)?;
+            let value = Some(value.to_string()).filter(|_| !key.is_sensitive());
+            let source = Source::DynamicDefaultBroker;
+            let layers = vec![Synonym { name: key.name, value: value.clone(), source }];
+            Some(DescribeConfigsResourceResult {
+                name: key.name.to_owned(),
+                value,
+                read_only: false,
+                config_source: source as i8,
+                is_sensitive: key.is_sensitive(),
+                synonyms: self.synonyms(layers),
+                config_type: key.kind.wire(),
+                documentation: self.with_documentation.then(|| key.documentation.to_owned()),
+            })
+        })
+        .collect()
     }
 
     fn synonyms(&self, layers: Vec<Synonym>) -> Vec<DescribeConfigsSynonym> {

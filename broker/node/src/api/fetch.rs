@@ -12,6 +12,7 @@ use protocol::hot::fetch::{Head, ResponseWriter};
 use protocol::id::{PartitionIndex, TopicId};
 use protocol::message::FetchResponse;
 use protocol::message::fetch::{EpochEndOffset, FetchPartition, FetchRequest, PartitionData};
+use protocol::records::Compression;
 use protocol::wire::{Reader, Writer};
 use storage::disk::FileRange;
 
@@ -29,6 +30,8 @@ const TOPIC_IDS_FROM: i16 = 13;
 /// No Fetch waits longer, whatever it asks for: an answer without records is an answer, and a client that is gone
 /// without a word holds its memory no longer. Consumers ask for half a second (fetch.max.wait.ms).
 const WAIT_MAX: Duration = Duration::from_secs(300);
+/// Clients that read zstd speak this version or a later one (KIP-110).
+const ZSTD_FROM: i16 = 10;
 /// Fetch sessions exist from this version on (KIP-227).
 const SESSIONS_FROM: i16 = 7;
 
@@ -49,7 +52,7 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
         // To wait for more than is taken would be to wait in vain.
         min_bytes: u64::try_from(request.min_bytes).unwrap_or(0).min(u64::from(max_bytes)),
         max_bytes,
-        topics: resolve(&call.node.table(), &context),
+        topics: resolve(&call.node.table(), &context, call.header.api_version),
     };
     let deadline = call.now.monotonic.plus(millis(request.max_wait_ms).min(WAIT_MAX));
     let fetch = ParkedFetch::new(call.session, call.slot, deadline, work, context);
@@ -101,7 +104,7 @@ fn asked(wanted: &FetchPartition) -> Asked {
 }
 
 /// The partitions of this fetch in the session's order, neighbours of one topic together.
-fn resolve(table: &Table, context: &FetchContext) -> Vec<WantedTopic> {
+fn resolve(table: &Table, context: &FetchContext, version: i16) -> Vec<WantedTopic> {
     let mut topics: Vec<WantedTopic> = Vec::new();
     let mut last: Option<(&SessionTopic, Option<Arc<HostedTopic>>)> = None;
     for (key, asked) in context.partitions() {
@@ -118,7 +121,7 @@ fn resolve(table: &Table, context: &FetchContext) -> Vec<WantedTopic> {
             }
         };
         if let Some(topic) = topics.last_mut() {
-            topic.partitions.push(wanted_partition(hosted.as_ref(), key, asked));
+            topic.partitions.push(wanted_partition(hosted.as_ref(), key, asked, version));
         }
     }
     topics
@@ -133,12 +136,21 @@ fn wanted_topic(topic: &SessionTopic, hosted: Option<&Arc<HostedTopic>>) -> Want
     WantedTopic { name, id, partitions: Vec::new() }
 }
 
-fn wanted_partition(hosted: Option<&Arc<HostedTopic>>, key: &PartitionKey, asked: &Asked) -> WantedPartition {
+fn wanted_partition(
+    hosted: Option<&Arc<HostedTopic>>,
+    key: &PartitionKey,
+    asked: &Asked,
+    version: i16,
+) -> WantedPartition {
     let missing = match key.topic {
         SessionTopic::Name(_) => ErrorCode::UnknownTopicOrPartition,
         SessionTopic::Id(_) => ErrorCode::UnknownTopicId,
     };
     let find = |hosted: &Arc<HostedTopic>| {
+        // What a producer compressed with zstd is sent as it is; a topic that is always so is no topic for old clients.
+        if version < ZSTD_FROM && hosted.settings.codec.is_some_and(|c| c.compression == Compression::Zstd) {
+            return Err(ErrorCode::UnsupportedCompressionType);
+        }
         hosted.partition(key.partition).cloned().ok_or(ErrorCode::UnknownTopicOrPartition)
     };
     WantedPartition {

@@ -1,14 +1,19 @@
 //! The APIs that are served: one table, one file for each handler. Bytes and versions stop here.
 
+mod alter_configs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
 mod decide;
 mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
@@ -18,6 +23,7 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod metadata;
@@ -31,6 +37,8 @@ mod table;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod unregister_broker;
+mod update_features;
 
 use std::sync::Arc;
 
@@ -45,6 +53,7 @@ use crate::node::Node;
 use crate::session::{Session, Slot};
 
 pub(crate) use delete_groups::reply as deleted_groups_reply;
+pub(crate) use delete_records::ParkedDeletion;
 pub(crate) use fetch::fetch_reply;
 pub(crate) use groups::group_reply;
 pub(crate) use init_producer_id::producer_id_reply;

@@ -8,6 +8,9 @@ pub const PARTITIONS_PER_REQUEST_MAX: i32 = 10_000;
 /// is served, and 16 in its frame: a frame of 100 MB could name six million.
 pub const REQUEST_PARTITIONS_MAX: usize = 200_000;
 
+/// Producers that one DescribeProducers answer may have, over all its partitions: about 40 bytes each.
+pub const DESCRIBED_PRODUCERS_MAX: usize = 1_000_000;
+
 /// Connections of the HTTP endpoint that are open at once; a Prometheus server keeps one or two.
 pub const HTTP_CONNECTIONS_MAX: usize = 64;
 

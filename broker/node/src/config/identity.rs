@@ -77,3 +77,18 @@ pub(super) fn log_dirs(typed: &mut Typed<'_>) -> Vec<PathBuf> {
     }
     directories
 }
+
+/// Directories of `log.dirs` that take no new replicas (KIP-1066).
+pub(super) fn cordoned_log_dirs(typed: &mut Typed<'_>) -> Vec<PathBuf> {
+    let cordoned = typed.list("cordoned.log.dirs");
+    let directories: Vec<PathBuf> = typed.list("log.dirs").into_iter().map(PathBuf::from).collect();
+    if cordoned == ["*"] {
+        return directories;
+    }
+    let cordoned: Vec<PathBuf> = cordoned.into_iter().map(PathBuf::from).collect();
+    if let Some(stranger) = cordoned.iter().find(|directory| !directories.contains(directory)) {
+        let message = format!("names {}, which is not in log.dirs; `*` names all", stranger.display());
+        typed.wrong("cordoned.log.dirs", message);
+    }
+    cordoned
+}

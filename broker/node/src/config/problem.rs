@@ -73,6 +73,15 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// For whoever asked for the value: `Invalid value 0 for configuration num.partitions: must be ...`.
+    #[must_use]
+    pub fn for_client(&self) -> String {
+        let value = self.value.as_deref().unwrap_or("null").escape_debug();
+        format!("Invalid value {value} for configuration {}: {}", self.key, self.message)
+    }
+}
+
 impl fmt::Display for Problem {
     /// `server.properties:12: num.partitions=0: must be a whole number from 1 to 2147483647`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

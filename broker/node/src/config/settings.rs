@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use protocol::id::{BrokerId, Uuid};
 
 use super::addresses::{advertised_listeners, client_listeners, http_listen, ip_overrides};
-use super::identity::{check_quorum, cluster_id, log_dirs, node_id};
+use super::identity::{check_quorum, cluster_id, cordoned_log_dirs, log_dirs, node_id};
 use super::listener::Listener;
 use super::problem::Problem;
 use super::typed::Typed;
@@ -52,6 +52,8 @@ config! {
     http_listen: Option<(String, u16)> = http_listen;
     /// `log.dirs`, or `log.dir`. Never empty, each once.
     log_dirs: Vec<PathBuf> = log_dirs;
+    /// `cordoned.log.dirs`, with `*` as all of `log.dirs`.
+    cordoned_log_dirs: Vec<PathBuf> = cordoned_log_dirs;
     /// `worker.threads`; `None` is one for each core.
     worker_threads: Option<usize> = |t| t.limit("worker.threads").filter(|threads| *threads > 0);
     /// `background.threads`.
@@ -212,6 +214,25 @@ impl Config {
         next.listeners.clone_from(&self.listeners);
         next.advertised_listeners.clone_from(&self.advertised_listeners);
         Ok(next)
+    }
+
+    /// Checks what would be set for one broker or for all, together with the file and what is set for the other of the
+    /// two.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn check_dynamic(
+        &self,
+        pairs: &BTreeMap<String, String>,
+        one_broker: bool,
+    ) -> Result<(), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut values = self.values.clone();
+        values.set_layer(pairs, one_broker, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Self::checked(values, problems).map(|_| ())
     }
 
     fn checked(values: Values, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {

@@ -124,25 +124,35 @@ impl Values {
         per_broker: &BTreeMap<String, String>,
         problems: &mut Vec<Problem>,
     ) {
-        let mut layer = |pairs: &BTreeMap<String, String>, one_broker: bool| {
-            let mut kept = BTreeMap::new();
-            for (key, value) in pairs {
-                match (table::find(key), check_dynamic(key, value, one_broker)) {
-                    (Some(row), Ok(())) => {
-                        kept.insert(row.name, value.trim().to_owned());
-                    }
-                    (_, Ok(())) => {}
-                    (row, Err(message)) => {
-                        problems.push(Problem::with_value(Origin::Dynamic, key, row, value, message));
-                    }
+        self.set_layer(cluster_wide, false, problems);
+        self.set_layer(per_broker, true, problems);
+    }
+
+    /// Replaces one of the dynamic layers: this broker's, or that of all.
+    pub(super) fn set_layer(
+        &mut self,
+        pairs: &BTreeMap<String, String>,
+        one_broker: bool,
+        problems: &mut Vec<Problem>,
+    ) {
+        let mut kept = BTreeMap::new();
+        for (key, value) in pairs {
+            match (table::find(key), check_dynamic(key, value, one_broker)) {
+                (Some(row), Ok(())) => {
+                    kept.insert(row.name, value.trim().to_owned());
+                }
+                (_, Ok(())) => {}
+                (row, Err(message)) => {
+                    let row = row.or_else(|| table::find_prefixed(key));
+                    problems.push(Problem::with_value(Origin::Dynamic, key, row, value, message));
                 }
             }
-            kept
-        };
-        let cluster_wide = layer(cluster_wide, false);
-        let per_broker = layer(per_broker, true);
-        self.cluster_wide = cluster_wide;
-        self.per_broker = per_broker;
+        }
+        if one_broker {
+            self.per_broker = kept;
+        } else {
+            self.cluster_wide = kept;
+        }
     }
 
     /// The value in force under this very name, without its chain, and its layer.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use machines::controller::{Controller, Decision, FEATURES, Heartbeat, Registration, bootstrap_records};
 use machines::image::{BrokerRegistration, MetadataImage};
 use machines::quorum::{Entry, Role};
-use protocol::id::BrokerEpoch;
+use protocol::id::{BrokerEpoch, DirectoryId};
 use protocol::metadata_record::{BrokerEndpoint, BrokerFeature};
 
 use super::rules::Rules;
@@ -72,6 +72,9 @@ impl Node {
         let registered = own.filter(|own| self.metadata().is_own(own));
         let proposed = match registered {
             None => self.register(now, effects),
+            Some(own) if self.cordoned() != own.cordoned_directories.as_deref().unwrap_or_default() => {
+                self.cordon(now, own.epoch, effects)
+            }
             Some(own) if own.fenced => self.unfence(now, own.epoch, image, effects),
             Some(_) => {
                 if self.recovering() == 0 {
@@ -141,6 +144,30 @@ impl Node {
             Ok(Decision { records, .. }) => Decision { records, response: () },
             Err(_) => Decision { records: Vec::new(), response: () },
         };
+        self.metadata().decide(now, effects, decide, |()| Waiting::Lifecycle)
+    }
+
+    /// The directories that take no new replicas, as they are configured now.
+    fn cordoned(&self) -> &[DirectoryId] {
+        let config = self.config();
+        let is_cordoned =
+            config.log_dirs.iter().any(|directory| config.cordoned_log_dirs.contains(directory));
+        let own = std::slice::from_ref(&self.metadata().directory_id);
+        if is_cordoned { own } else { &[] }
+    }
+
+    fn cordon(
+        &self,
+        now: Now,
+        broker_epoch: BrokerEpoch,
+        effects: &mut Effects,
+    ) -> Result<Proposed, protocol::ErrorCode> {
+        let (id, directories) = (self.config().node_id, self.cordoned());
+        let decide =
+            |controller: &Controller, _: &_| match controller.decide_cordon(id, broker_epoch, directories) {
+                Ok(decision) => decision,
+                Err(_) => Decision { records: Vec::new(), response: () },
+            };
         self.metadata().decide(now, effects, decide, |()| Waiting::Lifecycle)
     }
 

@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use machines::controller::ConfigRules;
+use machines::controller::{ConfigRules, Rejection};
 use machines::image::{ConfigResource, ResourceType};
 use machines::topic_config::{self, ConfigType};
+use protocol::ErrorCode;
 
-use crate::config::{Config, check_dynamic, is_list};
+use crate::config::{Config, Problem, is_list};
 
 /// The tables as the controller sees them.
 pub(crate) struct Rules<'a>(pub(crate) &'a Config);
 
 impl ConfigRules for Rules<'_> {
-    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<&str, &str>) -> Result<(), String> {
+    /// The codes are Kafka's: `INVALID_CONFIG` for topics and groups, `INVALID_REQUEST` for brokers and client metrics.
+    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<&str, &str>) -> Result<(), Rejection> {
         match resource.resource_type {
             ResourceType::Topic => {
                 topic_config::validate_all(configs.iter().map(|(key, value)| (*key, *value)))
+                    .map_err(|message| Rejection::new(ErrorCode::InvalidConfig, message))
             }
-            ResourceType::Broker => configs.iter().try_for_each(|(key, value)| {
-                check_dynamic(key, value, !resource.name.is_empty()).map_err(|why| format!("{key}: {why}"))
-            }),
-            // Without a table nothing tells a key from a mistake, and nobody reads it. The codes are Kafka's for keys
-            // that it does not know.
-            ResourceType::Group => refuse_all("groups", configs),
-            ResourceType::ClientMetrics => refuse_all("client metrics", configs),
-            ResourceType::BrokerLogger => refuse_all("loggers", configs),
+            ResourceType::Broker => self.check_brokers(resource, configs),
+            // Without a table nothing tells a key from a mistake, and nobody reads it.
+            ResourceType::Group => refuse_all(ErrorCode::InvalidConfig, "groups", configs),
+            ResourceType::ClientMetrics => refuse_all(ErrorCode::InvalidRequest, "client metrics", configs),
+            ResourceType::BrokerLogger => refuse_all(ErrorCode::InvalidRequest, "loggers", configs),
         }
     }
 
@@ -53,9 +53,31 @@ impl ConfigRules for Rules<'_> {
     }
 }
 
-fn refuse_all(of: &str, configs: &BTreeMap<&str, &str>) -> Result<(), String> {
-    match configs.keys().next() {
-        Some(key) => Err(format!("{key}: {of} have no configuration in this version")),
+impl Rules<'_> {
+    /// Each key by itself, then all of them with everything else that this broker has: what does not fit together is
+    /// refused now, or no later change would have an effect.
+    fn check_brokers(
+        &self,
+        resource: &ConfigResource,
+        configs: &BTreeMap<&str, &str>,
+    ) -> Result<(), Rejection> {
+        let pairs = configs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let one_broker = !resource.name.is_empty();
+        self.0.check_dynamic(&pairs, one_broker).map_err(|problems| {
+            let said: Vec<String> = problems.iter().map(Problem::for_client).collect();
+            Rejection::new(ErrorCode::InvalidRequest, said.join("; "))
+        })
+    }
+}
+
+fn refuse_all(code: ErrorCode, of: &str, configs: &BTreeMap<&str, &str>) -> Result<(), Rejection> {
+    match configs.iter().next() {
+        Some((key, value)) => Err(Rejection::new(
+            code,
+            format!(
+                "Invalid value {value} for configuration {key}: {of} have no configuration in this version"
+            ),
+        )),
         None => Ok(()),
     }
 }

@@ -99,7 +99,7 @@ fn resources_without_a_table_of_keys_take_none() {
     for (resource_type, name, code) in [
         (GROUP, "g", ErrorCode::InvalidConfig),
         (GROUP, "", ErrorCode::InvalidRequest),
-        (CLIENT_METRICS, "m", ErrorCode::InvalidConfig),
+        (CLIENT_METRICS, "m", ErrorCode::InvalidRequest),
         (CLIENT_METRICS, "", ErrorCode::InvalidRequest),
     ] {
         let response = bench.call(&set(resource_type, name, &key), 1);

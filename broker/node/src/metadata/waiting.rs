@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::session::{Session, Slot};
 
 /// The longest that a request may ask to wait: its timer lives as long.
-const WAIT_MAX: Duration = Duration::from_secs(300);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// A request that waits for a decision.
 pub(crate) struct ParkedDecision {

@@ -1,5 +1,9 @@
 //! What a broker does with records, from frames to files and back.
 
+mod administration;
+mod compression;
+mod configuration;
+mod deletion;
 mod durability;
 mod failures;
 mod fetching;

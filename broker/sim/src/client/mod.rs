@@ -8,6 +8,7 @@ mod pages;
 mod producer;
 mod records;
 mod scanner;
+mod surveyor;
 mod tidier;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ pub(crate) use inspector::Inspector;
 pub(crate) use member::Member;
 pub(crate) use producer::Producer;
 pub(crate) use scanner::Scanner;
+pub(crate) use surveyor::Surveyor;
 pub(crate) use tidier::Tidier;
 
 use crate::oracle::Oracle;

@@ -90,6 +90,8 @@ counters! {
     records_lost,
     /// Partitions whose oldest records retention deleted.
     retentions,
+    /// Logs whose start DeleteRecords moved.
+    starts_moved,
     /// Topics created.
     created,
     /// Topics deleted.

@@ -7,7 +7,7 @@ use storage::disk::{Failures, VirtualDisk};
 
 use super::network::Link;
 use super::{Event, MILLI, Phase, World};
-use crate::client::{Admin, Client, Consumer, Inspector, Member, Producer, Scanner, Tidier};
+use crate::client::{Admin, Client, Consumer, Inspector, Member, Producer, Scanner, Surveyor, Tidier};
 use crate::fault::Plan;
 use crate::oracle::{Kind, Oracle};
 use crate::random::Random;
@@ -73,6 +73,7 @@ impl World {
         self.add("scanner", Box::new(Scanner::new()), true, (200, 1_500));
         self.add("admin", Box::new(Admin::new()), true, (2_000, 60_000));
         self.add("inspector", Box::new(Inspector::new()), true, (5_000, 60_000));
+        self.add("surveyor", Box::new(Surveyor::new()), true, (5_000, 80_000));
         let lasting = [Kind::Kept, Kind::Synced, Kind::Retained, Kind::Stamped];
         let all = [Kind::Kept, Kind::Synced, Kind::Retained, Kind::Stamped, Kind::Fleeting];
         let acks = [*self.random.pick(&[1, -1]), *self.random.pick(&[0, 1])];

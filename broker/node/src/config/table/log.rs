@@ -10,10 +10,10 @@ keys! {
         "A segment is closed when its first record is this old; comes before log.roll.hours.";
     "log.roll.hours": Int = "168", AtLeast(1), High, ReadOnly, Acts,
         "A segment is closed when its first record is this many hours old.";
-    "log.roll.jitter.ms": Long = null, AtLeast(0), High, ClusterWide, Later,
+    "log.roll.jitter.ms": Long = null, AtLeast(0), High, ClusterWide, Acts,
         "Up to this much is taken off the age at which a segment is closed, so that segments do not all \
          close together; comes before log.roll.jitter.hours.";
-    "log.roll.jitter.hours": Int = "0", AtLeast(0), High, ReadOnly, Later,
+    "log.roll.jitter.hours": Int = "0", AtLeast(0), High, ReadOnly, Acts,
         "Up to this many hours are taken off the age at which a segment is closed.";
     "log.retention.ms": Long = null, AtLeast(-1), High, ClusterWide, Acts,
         "A closed segment whose newest record is older than this is deleted; -1 keeps all. Comes before \

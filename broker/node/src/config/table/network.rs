@@ -1,7 +1,7 @@
 //! The network: listeners, sockets, connections, requests.
 
 use super::keys;
-use super::reasons::{EARLY, NO_POOLS, NO_QUEUE, PLAINTEXT_ONLY};
+use super::reasons::{EARLY, LZ4_FASTEST, NO_POOLS, NO_QUEUE, PLAINTEXT_ONLY};
 
 keys! {
     "listeners": List = "PLAINTEXT://:9092", NonEmpty, High, ReadOnly, Acts,
@@ -76,12 +76,12 @@ keys! {
         "The largest record batch that is taken, after compression; a topic overrides it with \
          max.message.bytes.";
     "compression.type": String = "producer",
-        OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), High, ClusterWide, Later,
+        OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), High, ClusterWide, Acts,
         "The codec in which a topic is stored; `producer` keeps what the producer chose.";
-    "compression.gzip.level": Int = "-1", MinusOneOr(1, 9), Medium, ClusterWide, Later,
+    "compression.gzip.level": Int = "-1", MinusOneOr(1, 9), Medium, ClusterWide, Acts,
         "The level of gzip where the broker itself compresses.";
-    "compression.lz4.level": Int = "9", Between(1, 17), Medium, ClusterWide, Later,
+    "compression.lz4.level": Int = "9", Between(1, 17), Medium, ClusterWide, Meaningless(LZ4_FASTEST),
         "The level of lz4 where the broker itself compresses.";
-    "compression.zstd.level": Int = "3", Between(-131_072, 22), Medium, ClusterWide, Later,
+    "compression.zstd.level": Int = "3", Between(-131_072, 22), Medium, ClusterWide, Acts,
         "The level of zstd where the broker itself compresses.";
 }

@@ -18,7 +18,7 @@ keys! {
         "The log directories, where log.dirs does not name them.";
     "log.dirs": List = null, NonEmpty, High, ReadOnly, Acts,
         "The directories that hold the data, separated by commas; each has one broker at a time.";
-    "cordoned.log.dirs": List = "", Any, Medium, PerBroker, Later,
+    "cordoned.log.dirs": List = "", Any, Medium, PerBroker, Acts,
         "Directories that take no new replicas (KIP-1066); `*` cordons all.";
     "log.dir.failure.timeout.ms": Long = "30000", AtLeast(1), Low, ReadOnly, Later,
         "How long a broker whose directory failed tries to tell the controller before it stops.";

@@ -9,6 +9,7 @@ pub(super) const NO_DELAY: &str = "each round first runs when its own interval h
 pub(super) const NO_POOLS: &str = "work is not split over thread pools; worker.threads sets the threads";
 pub(super) const NO_FETCHERS: &str = "followers do not use a pool of fetching threads";
 pub(super) const NO_UNSTABLE: &str = "only stable versions are offered";
+pub(super) const LZ4_FASTEST: &str = "lz4 is always written at its fastest";
 pub(super) const NO_JAVA_METRICS: &str = "metrics are served to Prometheus at http.listen instead";
 pub(super) const NO_IDLE_RECORDS: &str = "an idle quorum proves its leader without writing records";
 pub(super) const TESTING_ONLY: &str = "it serves Kafka's own tests";

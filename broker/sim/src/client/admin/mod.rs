@@ -37,9 +37,13 @@ const LASTING: [(&str, Kind, i32, Settings); 5] = [
         "stamped",
         Kind::Stamped,
         2,
-        &[("message.timestamp.type", "LogAppendTime"), ("internal.segment.bytes", "30000")],
+        &[
+            ("message.timestamp.type", "LogAppendTime"),
+            ("internal.segment.bytes", "30000"),
+            ("compression.type", "lz4"),
+        ],
     ),
-    ("growing", Kind::Kept, 1, &[]),
+    ("growing", Kind::Kept, 1, &[("compression.type", "uncompressed")]),
 ];
 
 enum What {
