@@ -11,8 +11,6 @@ from harness.report import Report
 
 SUITES = ["readme", "kcat", "exchange", "matrix", "tools", "broker_tools", "group_tools", "groups", "franz_go",
           "bad_input"]
-# This needs more of the admin APIs than the broker has; it is run by name.
-BY_NAME = ["broker_tools"]
 # A group that begins waits so long for more members; Kafka's 3 s would be most of what the suites take.
 SETTINGS = {"group.initial.rebalance.delay.ms": 100}
 # Every scenario, one a line; a run with UPDATE=1 writes it anew.
@@ -27,7 +25,7 @@ def main():
     parser.add_argument("--only", help="only scenarios whose name contains this text")
     parser.add_argument("--long", action="store_true", help="also what the short form leaves out")
     options = parser.parse_args()
-    suites = options.suite or [suite for suite in SUITES if suite not in BY_NAME]
+    suites = options.suite or SUITES
     report = Report(NAMES, options.only, [suite.replace("_", " ") for suite in suites],
                     may_skip=options.against != "gregor" or bool(os.environ.get("BROKER")), long=options.long)
     with tempfile.TemporaryDirectory(prefix="gregor-clients-") as directory:
