@@ -55,20 +55,30 @@ impl World {
         self.ids[usize::from(die) % self.ids.len()].clone()
     }
 
+    /// Mostly the generation that is.
+    fn generation(&self, group_id: &str, die: u8) -> i32 {
+        let group = self.shard.groups.get(group_id).filter(|_| die < 200);
+        group.map_or_else(|| number(die), |group| group.generation)
+    }
+
     fn join(&mut self, caller: Caller, dice: Dice, out: &mut Outcome) {
         let [group, id, instance, protocols, session, rebalance] = dice;
         let topics = ["t", "u"];
         let metadata =
             if protocols > 200 { Bytes::from_static(&[0, 1, 0xff]) } else { subscription(&topics) };
-        let protocols = ["", "a", "b", "ab", "ba", "aab"][usize::from(protocols) % 6];
+        let protocols = ["a", "ab", "ba", "aab", "ab", "b", ""][usize::from(protocols) % 7];
         let request = JoinRequest {
-            group_id: pick(&["g", "h", "i", "j", ""], group).to_owned(),
+            group_id: pick(&["g", "g", "g", "g", "h", "i", "j", ""], group).to_owned(),
             member_id: if id < 100 { String::new() } else { self.id(id) },
             group_instance_id: (instance < 100).then(|| pick(&["x", "y"], instance).to_owned()),
             client_id: "client".to_owned(),
             session_timeout_ms: number(session),
             rebalance_timeout_ms: number(rebalance),
-            protocol_type: pick(&["consumer", "consumer", "connect", ""], rebalance).to_owned(),
+            protocol_type: pick(
+                &["consumer", "consumer", "consumer", "consumer", "consumer", "connect", ""],
+                rebalance,
+            )
+            .to_owned(),
             protocols: protocols.chars().map(|name| (name.to_string(), metadata.clone())).collect(),
             requires_known_member_id: session % 2 == 0,
             supports_skipping_assignment: group % 2 == 0,
@@ -91,7 +101,7 @@ impl World {
             partitions: vec![partition.clone(), partition],
         }];
         let request = OffsetCommitRequest {
-            group_id: pick(&["g", "h", "i", "j", ""], group).to_owned(),
+            group_id: pick(&["g", "g", "g", "g", "h", "i", "j", ""], group).to_owned(),
             generation_id: number(generation),
             member_id: if id < 100 { String::new() } else { self.id(id) },
             group_instance_id: (instance < 50).then(|| "x".to_owned()),
@@ -107,7 +117,7 @@ impl World {
         let caller = Caller(self.asked);
         let mut out = Outcome::default();
         let [group, id, instance, generation, ..] = dice;
-        let group_id = pick(&["g", "h", "i", "j", ""], group).to_owned();
+        let group_id = pick(&["g", "g", "g", "g", "h", "i", "j", ""], group).to_owned();
         let (member_id, at) = (self.id(id), moment(self.ms));
         let group_instance_id = (instance < 100).then(|| pick(&["x", "y"], instance).to_owned());
         if matches!(what, 0..=15) {
@@ -118,7 +128,7 @@ impl World {
             6..=9 => {
                 let assignments = self.ids.iter().map(|id| (id.clone(), Bytes::from_static(b"p"))).collect();
                 let (protocol_type, protocol_name) = (None, None);
-                let generation_id = number(generation);
+                let generation_id = self.generation(&group_id, generation);
                 let request = SyncRequest {
                     group_id,
                     generation_id,
