@@ -1,5 +1,5 @@
-"""Disks that refuse calls: the directory goes offline at once, the broker says so and ends, and a start when the disk
-works again has all that was acknowledged."""
+"""Disks that refuse calls: the directory goes offline at once, the broker says so, and a start when the disk works again
+has all that was acknowledged."""
 
 import os
 import re
@@ -25,6 +25,8 @@ METADATA = ("write", "EIO", "__cluster_metadata-0/")
 READ_ONLY = ("write,sync,change", "EROFS", "")
 # Every record counts only once it is synced.
 FLUSHED = {"flush_messages": 1}
+# What a broker may take to end in order when its only directory is gone.
+ENDS_WITHIN_SECONDS = 5
 
 
 class Broken:
@@ -36,9 +38,14 @@ class Broken:
         self.jvm = jvm
         self.disk = FaultyDisk(os.path.join(directory, "breaking"))
         self.broker = None
+        self.topic = None
 
     def start(self, name, settings=None):
         """A broker with a folder of its own."""
+        # What failed before leaves nothing behind.
+        if self.broker and self.broker.process.poll() is None:
+            self.broker.kill()
+        self.disk.heal()
         self.broker = brokers.make(self.against, os.path.join(self.directory, name), settings)
         self.broker.data = os.path.join(self.disk.path, name)
         return self.broker.start()
@@ -46,7 +53,7 @@ class Broken:
     def under_load(self, name, fault, configs=None, meanwhile=None, restarted=None):
         """A fault under load; `meanwhile` runs when the broker has ended and before the disk works again, `restarted`
         when the broker was started again."""
-        topic = f"broken-{name}"
+        topic = self.topic = f"broken-{name}"
         broker = self.start(name)
         create(broker, self.jvm, topic, PARTITIONS, segment_bytes=1 << 20, **(configs or {}))
         loads, witness = Loads(broker.address, topic), Witness(broker.address, topic)
@@ -55,7 +62,7 @@ class Broken:
         self.disk.fail(operations, errno, text.format(topic=topic))
         if fault is METADATA:
             self._decide(topic)
-        self._ended()
+        self._offline()
         check(self.disk.hits() > 0, "nothing failed")
         if meanwhile:
             meanwhile()
@@ -134,17 +141,34 @@ class Broken:
             self.broker.kill()
         self.disk.close()
 
-    def _ended(self):
-        """The broker ends by itself, and one line says what happened, where, and what is to be done."""
+    def _offline(self):
+        """One line says what happened, where, and what is to be done; then nothing is taken any more, and the broker ends
+        or is ended."""
+        def told():
+            return [line for line in self.broker.log_tail(1 << 20).splitlines() if "is offline: " in line]
+        until(told, "the log tells of it")
+        if self.broker.process.poll() is None:
+            until(lambda: not self._takes_appends(), "appends cease")
         try:
-            code = self.broker.process.wait(20)
+            code = self.broker.process.wait(ENDS_WITHIN_SECONDS)
+            check(code != 0, "the broker ended with code 0")
         except subprocess.TimeoutExpired:
-            check(False, f"the broker runs on without its only disk: {self.broker.log_tail()}")
-        check(code not in (0, -9), f"the broker ended with {code}")
-        lines = [line for line in self.broker.log_tail(1 << 20).splitlines() if "is offline" in line]
+            self.broker.kill()
+        lines = told()
         equal(len(lines), 1, f"lines that tell of it: {lines}")
         check(re.search(r"log directory /\S+ is offline: [a-z ]+ /\S+: .+\(os error \d+\); .*start", lines[0]), lines[0])
-        print(f"       {lines[0][-300:]}", flush=True)
+
+    def _takes_appends(self):
+        try:
+            connection = Connection(self.broker.address, 10)
+        except OSError:
+            return False
+        try:
+            return produce(connection, self.topic, batch([record(value=b"0 ", key=b"probe")])).startswith("offset")
+        except (Closed, Silence):
+            return False
+        finally:
+            connection.close()
 
     def _decide(self, topic):
         """Asks for a decision whose answer need not come."""
@@ -193,6 +217,16 @@ def run(report, against, directory, jvm):
     broken = Broken(against, directory, jvm)
     under_load = broken.under_load
     try:
+        report.scenario("disk: failing: EIO on writes of one partition", lambda: under_load("one", WRITES))
+        report.scenario("disk: failing: EIO on all writes", lambda: under_load("all", ALL_WRITES))
+        report.scenario("disk: failing: EIO on writes of the metadata log", lambda: under_load("metadata", METADATA))
+        report.scenario("disk: failing: EIO on syncs", lambda: under_load("syncs", SYNCS))
+        report.scenario("disk: failing: EIO on syncs that are waited for, and then no power",
+                        lambda: under_load("lost", SYNCS_OF_BATCHES, FLUSHED, meanwhile=broken.lose_power))
+        report.scenario("disk: failing: EIO on syncs that are waited for, and no power after the restart",
+                        lambda: under_load("lost-later", SYNCS_OF_BATCHES, FLUSHED, restarted=broken.kill_and_lose_power))
+        report.scenario("disk: failing: the disk becomes read-only",
+                        lambda: under_load("read-only", READ_ONLY, meanwhile=broken.refused_start))
         report.scenario("disk: failing: a segment that cannot be read", broken.unreadable_segment)
     finally:
         broken.close()

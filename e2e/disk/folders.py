@@ -1,8 +1,14 @@
 """Folders of every shape that a healthy broker writes, read by Kafka's DumpLogSegments."""
 
+import glob
+import json
 import os
 import re
 import subprocess
+import time
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from dump import dump, files, index_entries, partition_folder, verify_partition
 from harness import librdkafka, records
@@ -85,7 +91,8 @@ def metadata_log(broker, jvm):
                  "PRODUCER_IDS_RECORD"]:
         check(kind in kinds, f"no {kind} among {sorted(set(kinds))}")
     check('"name":"disk-segments"' in text, "the topic's name is not in its record")
-    equal(kinds.count("TOPIC_RECORD"), len(CODECS) + 3, "topics created")
+    # One of them is __consumer_offsets.
+    equal(kinds.count("TOPIC_RECORD"), len(CODECS) + 4, "topics created")
 
 
 def small_files(broker, _jvm):
@@ -114,3 +121,46 @@ def reopened(broker, jvm):
         served(broker, jvm, f"disk-{codec}")
         sent = [record for turn in range(4) for record in records.make(f"{codec} {turn}", 400, 1)]
         records.verify(sent, librdkafka.read(broker.address, f"disk-{codec}"))
+
+
+def groups(broker, _jvm):
+    """A group with a static member that read and committed, and one that was deleted."""
+    settings = {"bootstrap.servers": broker.address, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    member = Consumer({**settings, "group.id": "disk-group", "group.instance.id": "disk-member", "client.id": "disk"})
+    member.subscribe(["disk-none"])
+    taken, deadline = 0, time.monotonic() + 60
+    while taken < 1600 and time.monotonic() < deadline:
+        taken += len(member.consume(500, timeout=1))
+    equal(taken, 1600, "records that the member got")
+    member.commit(asynchronous=False)
+    member.close()
+    gone = Consumer({**settings, "group.id": "disk-gone"})
+    gone.commit(offsets=[TopicPartition("disk-none", 0, 7)], asynchronous=False)
+    gone.close()
+    client = AdminClient({"bootstrap.servers": broker.address})
+    for future in client.delete_consumer_groups(["disk-gone"]).values():
+        future.result(30)
+
+
+def group_records(broker, jvm):
+    """What Kafka's decoder makes of `__consumer_offsets`: by key, all that was written, oldest first."""
+    found = {}
+    pattern = os.path.join(broker.data, "**", "__consumer_offsets-*", "*.log")
+    logs = [path for path in glob.glob(pattern, recursive=True) if os.path.getsize(path)]
+    check(logs, "nothing in __consumer_offsets")
+    text = "".join(dump(jvm, [path], "--offsets-decoder", "--print-data-log") for path in logs)
+    for key, payload in re.findall(r"^\| offset: .* key: (\{.*?\}) payload: (.*)$", text, re.MULTILINE):
+        key = json.loads(key)
+        name = (key["type"], key["data"]["group"], key["data"].get("topic"), key["data"].get("partition"))
+        found.setdefault(name, []).append(json.loads(payload)["data"] if payload.startswith("{") else None)
+    committed = found["1", "disk-group", "disk-none", 0]
+    equal([one["offset"] for one in committed], [1600], "offsets committed")
+    generations = [one for one in found["2", "disk-group", None, None] if one["members"]]
+    check(generations, f"no generation with members: {found}")
+    (last,) = generations[-1]["members"]
+    equal((generations[-1]["protocolType"], generations[-1]["protocol"], last["groupInstanceId"], last["clientId"]),
+          ("consumer", "range", "disk-member", "disk"), "the group and its member")
+    equal(last["assignment"]["assignedPartitions"], [{"topic": "disk-none", "partitions": [0]}], "its assignment")
+    offsets = found["1", "disk-gone", "disk-none", 0]
+    equal([one and one["offset"] for one in offsets], [7, None], "the offset of the group that was deleted, and its end")
+    equal(found["2", "disk-gone", None, None][-1], None, "the last record of the group that was deleted")

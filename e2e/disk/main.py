@@ -29,6 +29,7 @@ def healthy(report, against, broker, jvm):
     if against != "kafka":
         report.scenario("disk: DumpLogSegments reads what the storage crate writes", folders.storage_crate, broker, jvm)
     report.scenario("disk: writing topics of every codec", folders.write, broker, jvm)
+    report.scenario("disk: groups that commit, leave and are deleted", folders.groups, broker, jvm)
     broker.stop()
     for name, action in [
         ("DumpLogSegments reads every segment and index", folders.segments),
@@ -36,6 +37,7 @@ def healthy(report, against, broker, jvm):
         ("producer snapshots are Kafka's", folders.producer_snapshots),
         ("the metadata log holds Kafka's records", folders.metadata_log),
         ("small files are Kafka's", folders.small_files),
+        ("DumpLogSegments decodes the records of groups", folders.group_records),
     ]:
         report.scenario(f"disk: {name}", action, broker, jvm)
     broker.start()

@@ -14,6 +14,19 @@ use crate::partition::Partition;
 /// How long metadata that found no room waits before it is written again.
 const STALLED_RETRY: Duration = Duration::from_millis(200);
 
+/// What is to be done about a failure that takes a log directory offline.
+fn advice(error: &storage::Error) -> &'static str {
+    match error {
+        storage::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            "a kernel makes a file system read-only when it is damaged: check and mount it anew, then start the broker"
+        }
+        storage::Error::Io { .. } => {
+            "see what the kernel's log says of the device, and start the broker again when it works"
+        }
+        _ => "put the file right or a copy in its place, then start the broker again",
+    }
+}
+
 impl Node {
     /// Notes a storage error. One that leaves the disk's content in doubt closes every log of the directory: nothing
     /// is acknowledged or served from it until the broker is started again.
@@ -32,7 +45,11 @@ impl Node {
         if after == before {
             return;
         }
-        effects.notices.push(format!("log directory {}: {error}", self.directory().path().display()));
+        let path = self.directory().path().display();
+        effects.notices.push(match after {
+            DirectoryState::Offline => format!("log directory {path} is offline: {error}; {}", advice(error)),
+            DirectoryState::Online | DirectoryState::Full => format!("log directory {path}: {error}"),
+        });
         if after == DirectoryState::Full {
             // There may be room for smaller things, or again: appends are refused no longer than need be.
             self.measure_space(effects);

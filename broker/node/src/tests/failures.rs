@@ -35,7 +35,12 @@ fn a_failed_write_takes_the_directory_offline_and_says_why() {
     fail(&disk, "write_at", "t-0/00000000000000000000.log", Fault::Io);
     assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::KafkaStorageError);
     assert_eq!(bench.node.directory().state(), DirectoryState::Offline);
-    assert!(bench.notices.iter().any(|notice| notice.contains("append to /data/t-0")), "{:?}", bench.notices);
+    let told: Vec<_> = bench.notices.iter().filter(|notice| notice.contains("is offline")).collect();
+    assert_eq!(told.len(), 1, "{:?}", bench.notices);
+    for part in ["log directory /data is offline: append to /data/t-0/", "(os error 5); ", "start the broker"]
+    {
+        assert!(told[0].contains(part), "{part}: {told:?}");
+    }
     disk.heal();
     let elsewhere = bench.produce("other", batch(&[b"c"]));
     assert_eq!(elsewhere.error_code, ErrorCode::NotLeaderOrFollower, "nothing is taken on a disk in doubt");
