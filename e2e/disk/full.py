@@ -158,6 +158,7 @@ def run(report, against, directory, jvm):
         for name, action in [
             ("disk: full: appends are refused in time, and deleting a topic makes room", full.by_deleting_a_topic),
             ("disk: full: shorter retention makes room", full.by_retention),
+            ("disk: full: deleting records makes room", full.by_deleting_records),
             ("disk: full: somebody else takes the last byte", full.by_somebody_else),
             ("disk: full: kill -9 without a free byte", full.killed_at_zero),
             ("disk: full: producers outlive it all without loss or repetition", full.verdict),
