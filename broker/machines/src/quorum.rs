@@ -35,6 +35,7 @@ pub use status::{PeerStatus, Role, Status};
 use bytes::Bytes;
 use message::LogEnds;
 use protocol::id::{Monotonic, Offset};
+use protocol::random::SplitMix64;
 use raft::{RawNode, StateRole};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -473,10 +474,7 @@ impl Quorum {
     }
 }
 
-/// SplitMix64: every bit of the result depends on every bit of the input.
-fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// Every bit of the result depends on every bit of the input.
+const fn mix(value: u64) -> u64 {
+    SplitMix64::new(value).next()
 }

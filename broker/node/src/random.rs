@@ -1,22 +1,19 @@
-//! All randomness of a node, from one seed (D1): SplitMix64, enough for ids and places, not for secrets.
+//! All randomness of a node, from one seed (D1): enough for ids and places, not for secrets.
 
 use protocol::id::Uuid;
+use protocol::random::SplitMix64;
 
 /// A stream of numbers.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// An id that is not zero, and whose text does not begin with a dash: Kafka's tools would take it for an option.

@@ -10,6 +10,7 @@ pub mod hot;
 pub mod id;
 pub mod message;
 pub mod metadata_record;
+pub mod random;
 pub mod records;
 pub mod wire;
 

@@ -4,22 +4,19 @@
 //! The bytes are canonical: a tagged field never has its default, so that decoding and encoding gives them back.
 
 use protocol::ErrorCode;
+use protocol::random::SplitMix64;
 use protocol::wire::{At, FieldShape, Fields, Kind, Message};
 
-/// SplitMix64: enough for test data, and the same on every machine.
-pub(crate) struct Source(u64);
+/// Where the bytes come from.
+pub(crate) struct Source(SplitMix64);
 
 impl Source {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     pub(crate) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// A number below `limit`.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use protocol::random::SplitMix64;
+
 /// What an injected fault does to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -75,33 +77,24 @@ impl<F: FnMut(Unsynced) -> Keep> Chooser for F {
 
 /// Chooses by a seed: keeps about half, and tears one write in eight.
 #[derive(Debug, Clone)]
-pub struct SeededChooser(u64);
+pub struct SeededChooser(SplitMix64);
 
 impl SeededChooser {
     /// The same seed makes the same choices.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// A number below `bound`, for workloads that are played from the same seed.
     pub const fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next() % bound }
-    }
-
-    const fn next(&mut self) -> u64 {
-        // SplitMix64: equidistributed, and any seed will do.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.below(bound)
     }
 }
 
 impl Chooser for SeededChooser {
     fn keep(&mut self, operation: Unsynced) -> Keep {
-        let dice = self.next();
+        let dice = self.0.next();
         match dice % 8 {
             0 if operation.bytes > 1 => {
                 let bytes = operation.bytes as u64;
