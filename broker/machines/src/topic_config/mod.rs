@@ -12,7 +12,8 @@ mod tests;
 
 pub use resolve::{CleanupPolicy, CompressionType, ThrottledReplicas, TopicConfig};
 
-/// Kafka's types of configuration values; the numbers are those of DescribeConfigs (KIP-569).
+/// Kafka's types of configuration values, of topics' and of brokers' keys; the numbers are those of DescribeConfigs
+/// (KIP-569).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i8)]
 pub enum ConfigType {
@@ -22,12 +23,18 @@ pub enum ConfigType {
     String = 2,
     /// A whole number of 32 bits.
     Int = 3,
+    /// A whole number of 16 bits.
+    Short = 4,
     /// A whole number of 64 bits.
     Long = 5,
     /// A decimal number.
     Double = 6,
     /// Items separated by commas.
     List = 7,
+    /// The name of a Java class.
+    Class = 8,
+    /// A secret: never printed, logged or described.
+    Password = 9,
 }
 
 impl ConfigType {
@@ -41,7 +48,8 @@ impl ConfigType {
     const fn noun(self) -> &'static str {
         match self {
             Self::Boolean => "true or false",
-            Self::String => "text",
+            Self::String | Self::Class | Self::Password => "text",
+            Self::Short => "a whole number of 16 bits",
             Self::Int => "a whole number of 32 bits",
             Self::Long => "a whole number of 64 bits",
             Self::Double => "a decimal number",
@@ -170,7 +178,10 @@ impl TopicKey {
         let text = value.trim();
         let right = match self.config_type {
             ConfigType::Boolean => parse_bool(text).is_some(),
-            ConfigType::String => matches!(self.valid, Valid::OneOf(words) if words.contains(&text)),
+            ConfigType::String | ConfigType::Class | ConfigType::Password => {
+                matches!(self.valid, Valid::OneOf(words) if words.contains(&text))
+            }
+            ConfigType::Short => text.parse::<i16>().is_ok_and(|number| self.holds(i64::from(number))),
             ConfigType::Int => text.parse::<i32>().is_ok_and(|number| self.holds(i64::from(number))),
             ConfigType::Long => text.parse::<i64>().is_ok_and(|number| self.holds(number)),
             ConfigType::Double => text.parse::<f64>().is_ok_and(|number| self.holds_fraction(number)),

@@ -2,37 +2,7 @@
 
 use std::fmt;
 
-/// Kafka's types of configuration values; the numbers are those of DescribeConfigs (KIP-569).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i8)]
-pub enum ConfigType {
-    /// `true` or `false`, in any case.
-    Boolean = 1,
-    /// Text.
-    String = 2,
-    /// A whole number of 32 bits.
-    Int = 3,
-    /// A whole number of 16 bits.
-    Short = 4,
-    /// A whole number of 64 bits.
-    Long = 5,
-    /// A decimal number.
-    Double = 6,
-    /// Items separated by commas.
-    List = 7,
-    /// The name of a Java class.
-    Class = 8,
-    /// A secret: never printed, logged or described.
-    Password = 9,
-}
-
-impl ConfigType {
-    /// The number in a DescribeConfigs answer.
-    #[must_use]
-    pub const fn wire(self) -> i8 {
-        self as i8
-    }
-}
+pub use machines::topic_config::ConfigType;
 
 /// How much a key matters to most users, in Kafka's judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
