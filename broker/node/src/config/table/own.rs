@@ -14,7 +14,8 @@ keys! {
         "How compressed batches are checked before they are stored: `header` checks the header and the \
          checksum, `strict` also decompresses them and walks every record.";
     "decompressed.batch.bytes.max": Int = "134217728", Between(1_048_576, 1_073_741_824), Medium, ReadOnly, Acts,
-        "The most bytes that one batch may have after decompression; a larger one is refused.";
+        "The most bytes that one batch may have after decompression; a larger one is refused. Of batches with \
+         more than 16 MiB one at a time is decompressed.";
     "inflight.requests.per.connection.max": Int = "100", Between(1, 100_000), Medium, ReadOnly, Acts,
         "Requests of one connection that are received and not yet answered; reading it stops above them.";
     "reply.bytes.per.connection.max": Int = "67108864", AtLeast(65_536), Medium, ReadOnly, Acts,

@@ -1,9 +1,50 @@
 //! The bytes between a codec, which appends, and a walker, which consumes.
+//!
+//! What a batch takes while it is decompressed follows its largest record and the history that its codec refers back to,
+//! and may be as much as all of its output. Small ones go on side by side; of those that get larger there is one at a
+//! time in the process, so that what all threads take together has a bound.
+
+use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::DecompressError;
 
 /// A window larger than this is given back after its batch.
 const BYTES_KEPT: usize = 1 << 20;
+
+/// A batch whose output passes this goes on when no other such one does. Hardly any does: a batch of Kafka's default
+/// size would have to be compressed 16:1.
+pub(in crate::records) const LARGE_BYTES: usize = 16 << 20;
+
+/// Held by the one large batch that is decompressed.
+static LARGE: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// This thread holds [`LARGE`] already: within its batch it may decompress another one.
+    static IS_LARGE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The right to be large; given back when it is dropped.
+#[derive(Debug)]
+struct Large(Option<MutexGuard<'static, ()>>);
+
+impl Large {
+    /// Waits until no other thread decompresses a large batch.
+    fn enter() -> Self {
+        if IS_LARGE.replace(true) {
+            return Self(None);
+        }
+        Self(Some(LARGE.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        if self.0.take().is_some() {
+            IS_LARGE.set(false);
+        }
+    }
+}
 
 /// Decompressed bytes that were not consumed yet, with as much of the consumed ones as a codec refers back
 /// to.
@@ -16,6 +57,7 @@ pub(in crate::records) struct Window {
     /// Bytes that may still come out of this batch.
     left: usize,
     limit: usize,
+    large: Option<Large>,
 }
 
 impl Window {
@@ -25,9 +67,11 @@ impl Window {
         self.end = 0;
         self.left = output_bytes_max;
         self.limit = output_bytes_max;
+        self.large = None;
     }
 
     pub(super) fn trim(&mut self) {
+        self.large = None;
         if self.buffer.len() > BYTES_KEPT {
             self.buffer = Vec::new();
         }
@@ -64,8 +108,10 @@ impl Window {
             self.start -= keep_from;
             self.end -= keep_from;
             if self.buffer.len() - self.end < count {
-                // Doubling keeps the copies linear when one record fills many rooms.
-                let wanted = (self.end + count).max(self.end * 2);
+                // Doubling keeps the copies linear when one record fills many rooms. No more can be unread than may
+                // come out.
+                let wanted = (self.end + count).max((self.end * 2).min(self.limit));
+                self.grow_to(wanted);
                 self.buffer.resize(wanted, 0);
             }
         }
@@ -77,7 +123,16 @@ impl Window {
     pub(super) fn filled(&mut self, count: usize) -> Result<(), DecompressError> {
         self.left = self.left.checked_sub(count).ok_or(self.too_large())?;
         self.end += count;
+        // A codec keeps a history of its own, which follows the output.
+        self.grow_to(self.limit - self.left);
         Ok(())
+    }
+
+    /// So many bytes are about to be needed, or have come out.
+    fn grow_to(&mut self, bytes: usize) {
+        if bytes > LARGE_BYTES && self.large.is_none() {
+            self.large = Some(Large::enter());
+        }
     }
 
     /// Appends bytes that need no decompression; false when there are none.
@@ -89,5 +144,53 @@ impl Window {
         room.copy_from_slice(bytes);
         self.filled(bytes.len())?;
         Ok(!bytes.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn one_large_batch_at_a_time_is_decompressed() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let mut window = Window::default();
+                        window.clear(LARGE_BYTES + 1);
+                        // Without the bytes themselves: what counts is that they came out.
+                        window.grow_to(LARGE_BYTES + 1);
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        // Within it another one goes on.
+                        let mut inner = Window::default();
+                        inner.grow_to(LARGE_BYTES + 1);
+                        drop(inner);
+                        std::thread::yield_now();
+                        now.fetch_sub(1, Ordering::SeqCst);
+                        window.trim();
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1);
+        assert!(!IS_LARGE.get());
+    }
+
+    #[test]
+    fn a_window_is_hardly_larger_than_what_may_come_out() {
+        const LIMIT: usize = 5 << 20;
+        const STEP: usize = 128 << 10;
+        let mut window = Window::default();
+        window.clear(LIMIT);
+        while window.left() >= STEP {
+            let _ = window.room(STEP, 0);
+            window.filled(STEP).unwrap();
+        }
+        assert_eq!(window.unread().len(), LIMIT);
+        assert!(window.buffer.len() <= LIMIT + STEP, "{}", window.buffer.len());
     }
 }
