@@ -1,10 +1,11 @@
 //! ListOffsets (2): the ends of a log, and offsets by time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 use protocol::ErrorCode;
-use protocol::id::{LeaderEpoch, Offset, Timestamp};
+use protocol::id::{LeaderEpoch, Offset, PartitionIndex, Timestamp};
 use protocol::message::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopic, ListOffsetsTopicResponse,
@@ -36,6 +37,10 @@ const SPECIAL_FROM: [(Timestamp, i16); 4] =
     [(MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (LATEST_TIERED, 9), (EARLIEST_PENDING_UPLOAD, 11)];
 
 const READ_COMMITTED: i8 = 1;
+
+/// Look-ups by time of one request that are tried at once. More of them take longer than a request may hold up others,
+/// also when all that they read is in memory.
+const INLINE_LOOK_UPS_MAX: usize = 16;
 
 /// A request of which some look-ups have to read from disk.
 #[derive(Debug)]
@@ -73,24 +78,41 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
         Asked { version: call.header.api_version, read_committed: request.isolation_level == READ_COMMITTED };
     let mut plans = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
-    for (topic, ListOffsetsTopic { name, partitions }) in request.topics.into_iter().enumerate() {
-        let hosted = table.by_name(&name);
+    let mut repeated = repeated(&request);
+    for (topic, ListOffsetsTopic { name, partitions }) in request.topics.iter().enumerate() {
+        let hosted = table.by_name(name);
         let mut answers = Vec::with_capacity(partitions.len());
-        for (partition, wanted) in partitions.iter().enumerate() {
-            let (answer, plan) = asked.answer(hosted, wanted);
-            plans.extend(plan.map(|plan| (Place { topic, partition }, plan)));
-            answers.push(answer);
+        for wanted in partitions {
+            match repeated.get_mut(&(name.as_str(), wanted.partition_index)) {
+                Some(is_told) if *is_told => {}
+                Some(is_told) => {
+                    *is_told = true;
+                    answers.push(refused(wanted, ErrorCode::InvalidRequest));
+                }
+                None => {
+                    let (answer, plan) = asked.answer(hosted, wanted);
+                    let place = Place { topic, partition: answers.len() };
+                    plans.extend(plan.map(|plan| (place, plan)));
+                    answers.push(answer);
+                }
+            }
         }
-        topics.push(ListOffsetsTopicResponse { name, partitions: answers });
+        topics.push(ListOffsetsTopicResponse { name: name.clone(), partitions: answers });
     }
     let mut response = ListOffsetsResponse { topics, ..ListOffsetsResponse::default() };
-    plans.retain(|(place, plan)| match plan.run(Wait::Never) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
-        found => {
-            if let Some(partition) = partition_at(&mut response, *place) {
-                fill(partition, found);
+    let inline = plans.len() <= INLINE_LOOK_UPS_MAX;
+    plans.retain(|(place, plan)| {
+        if !inline {
+            return true;
+        }
+        match plan.run(Wait::Never) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            found => {
+                if let Some(partition) = partition_at(&mut response, *place) {
+                    fill(partition, found);
+                }
+                false
             }
-            false
         }
     });
     if plans.is_empty() {
@@ -105,6 +127,26 @@ pub(super) fn handle(call: Call<'_>, reader: Reader<'_>) -> Result<Handled, &'st
     };
     call.effects.jobs.push((Ticket(TicketKind::Nobody), Job::LookUp(Box::new(parked))));
     Ok(Handled::Parked)
+}
+
+/// Partitions that are asked for more than once. As in Kafka each is answered once, with an error; `false` while it is
+/// not.
+fn repeated(request: &ListOffsetsRequest) -> BTreeMap<(&str, PartitionIndex), bool> {
+    let (mut seen, mut repeated) = (BTreeSet::new(), BTreeMap::new());
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let key = (topic.name.as_str(), partition.partition_index);
+            if !seen.insert(key) {
+                repeated.insert(key, false);
+            }
+        }
+    }
+    repeated
+}
+
+fn refused(wanted: &ListOffsetsPartition, error_code: ErrorCode) -> ListOffsetsPartitionResponse {
+    let partition_index = wanted.partition_index;
+    ListOffsetsPartitionResponse { partition_index, error_code, ..ListOffsetsPartitionResponse::default() }
 }
 
 struct Asked {

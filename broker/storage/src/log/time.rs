@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use protocol::id::{LeaderEpoch, Offset, Timestamp};
-use protocol::records::{BatchHeader, Records};
+use protocol::records::{BatchHeader, Compression, Records};
 
 use super::read::next_position;
 use super::{Log, MaxTimestamp, Sealed};
@@ -16,6 +16,9 @@ use crate::segment::Segment;
 
 /// Bytes to which one batch is unpacked in a look-up; what is larger answers with the batch's first offset.
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+/// A look-up that may not wait looks into no larger batch, and into none that has to be unpacked: that takes longer than
+/// a request may hold up others.
+const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Larger than any time index: 12 bytes for every 61 of a segment of 2 GiB.
 const TIME_INDEX_BYTES_MAX: u64 = 512 << 20;
 
@@ -288,6 +291,11 @@ impl TimePlan {
         header: &BatchHeader,
         wait: Wait,
     ) -> io::Result<Option<TimeFound>> {
+        let is_short = header.size_in_bytes() <= INLINE_BYTES_MAX
+            && matches!(header.attributes.compression(), Ok(Compression::None));
+        if wait == Wait::Never && !is_short {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let mut batch = vec![0; header.size_in_bytes()];
         read_exact_at(file, &mut batch, u64::from(position), wait)?;
         let leader_epoch = header.partition_leader_epoch;
@@ -315,6 +323,10 @@ impl TimePlan {
                 }));
             }
         }
-        Ok(None)
+        Ok(match self.target {
+            Target::AtLeast(_) => None,
+            // The batch claims a time that none of its records has, which was not checked when it came.
+            Target::Greatest(_) => Some(whole),
+        })
     }
 }
