@@ -1,6 +1,7 @@
 //! Running a broker: runtimes, sockets, and an ordered stop.
 
 use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -58,7 +59,9 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     let shell = Shell::start_watched(node, clock, runtime.handle().clone(), effects, &health)
         .context("start threads")?;
     source.started(&shell);
-    runtime.block_on(catch_up(&shell))?;
+    if runtime.block_on(until_halted(&shell, catch_up(&shell)))?.is_none() {
+        return Err(halt(&shell, &health, runtime));
+    }
     let open = Arc::new(Mutex::new(Open::new(descriptors.connections)));
     let listeners: Vec<_> = sockets
         .into_iter()
@@ -75,7 +78,9 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
             crate::dev::start(&shell, &config, endpoint.as_ref().map(|http| http.address), options)
         })
         .transpose()?;
-    runtime.block_on(stop_signal())?;
+    if runtime.block_on(until_halted(&shell, stop_signal()))?.is_none() {
+        return Err(halt(&shell, &health, runtime));
+    }
     tracing::info!("stopping");
     health.set_state(State::Stopping("the broker is stopping".to_owned()));
     listeners.iter().for_each(tokio::task::JoinHandle::abort);
@@ -87,6 +92,28 @@ pub fn run(mut config: Config, dev: Option<DevOptions>) -> anyhow::Result<()> {
     runtime.shutdown_timeout(Duration::from_secs(1));
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What comes of `other`, unless the node loses its disk before.
+async fn until_halted<T, E>(
+    shell: &Shell,
+    other: impl Future<Output = Result<T, E>>,
+) -> Result<Option<T>, E> {
+    tokio::select! {
+        done = other => done.map(Some),
+        () = shell.halted() => Ok(None),
+    }
+}
+
+/// Ends a broker whose only log directory is gone, as Kafka's does: there is nothing left that it could serve, and
+/// whoever runs it sees that. Nothing is closed, because nothing can be written; threads may hang in the disk.
+fn halt(shell: &Shell, health: &Health, runtime: Runtime) -> anyhow::Error {
+    health.set_state(State::Stopping("the log directory is offline".to_owned()));
+    runtime.shutdown_background();
+    let directory = shell.node.view().directory.path.display().to_string();
+    anyhow::anyhow!(
+        "the only log directory, {directory}, is offline: the broker ends; the lines above say why"
+    )
 }
 
 fn start_runtime(config: &Config, health: &Arc<Health>) -> anyhow::Result<Runtime> {
@@ -112,29 +139,51 @@ fn start_runtime(config: &Config, health: &Arc<Health>) -> anyhow::Result<Runtim
 async fn bind(config: &mut Config) -> anyhow::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
     for listener in config.listeners.clone() {
-        let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
-        let address = tokio::net::lookup_host((host, listener.port))
-            .await
-            .with_context(|| format!("look up {}", listener.address()))?
-            .min_by_key(std::net::SocketAddr::is_ipv6)
-            .with_context(|| format!("{} has no address", listener.address()))?;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        // What is accepted inherits both.
-        if let Some(bytes) = config.socket_send_buffer_bytes {
-            socket.set_send_buffer_size(bytes)?;
-        }
-        if let Some(bytes) = config.socket_receive_buffer_bytes {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        let listening = socket
-            .bind(address)
-            .and_then(|()| socket.listen(config.socket_listen_backlog_size))
-            .with_context(|| format!("listen on {}", listener.address()))?;
+        let listening =
+            bind_one(config, &listener).await.with_context(|| format!("listen on {}", listener.address()))?;
         config.bound(&listener.name, listening.local_addr()?.port());
         sockets.push(listening);
     }
     Ok(sockets)
+}
+
+/// An empty host is every interface, of IPv6 too where the kernel has it.
+async fn bind_one(config: &Config, listener: &node::config::Listener) -> anyhow::Result<TcpListener> {
+    if listener.host.is_empty() {
+        let any = |ip: IpAddr| SocketAddr::new(ip, listener.port);
+        let bound = match bind_to(config, any(Ipv6Addr::UNSPECIFIED.into()), true) {
+            // Without IPv6.
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                bind_to(config, any(Ipv4Addr::UNSPECIFIED.into()), false)
+            }
+            other => other,
+        };
+        return Ok(bound?);
+    }
+    let address = tokio::net::lookup_host((listener.host.as_str(), listener.port))
+        .await
+        .context("look up the host")?
+        .min_by_key(SocketAddr::is_ipv6)
+        .context("the host has no address")?;
+    Ok(bind_to(config, address, false)?)
+}
+
+/// Connections over IPv4 come to a socket for IPv6 too when it is for `both`.
+fn bind_to(config: &Config, address: SocketAddr, both: bool) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if both {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
+    socket.set_reuseaddr(true)?;
+    // What is accepted inherits both.
+    if let Some(bytes) = config.socket_send_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = config.socket_receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.bind(address)?;
+    socket.listen(config.socket_listen_backlog_size)
 }
 
 /// Where the node's randomness starts: the only entropy that it takes from the system.
@@ -200,6 +249,21 @@ mod tests {
         let _peer = tokio::net::TcpStream::connect(sockets[0].local_addr().unwrap()).await.unwrap();
         let (stream, _) = sockets[0].accept().await.unwrap();
         (socket_send_buffer_size(&stream).unwrap(), socket_recv_buffer_size(&stream).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_listener_without_a_host_takes_both_families() {
+        let settings = [("listeners", "PLAINTEXT://:0"), ("advertised.listeners", "PLAINTEXT://localhost:0")];
+        let pairs = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let mut config = Config::dev(&pairs).unwrap();
+        let sockets = bind(&mut config).await.unwrap();
+        let port = config.listeners[0].port;
+        assert_eq!(sockets[0].local_addr().unwrap().port(), port);
+        assert!(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok());
+        // Where the machine has no IPv6 there is nothing to be reached by it.
+        if tokio::net::TcpListener::bind(("::1", 0)).await.is_ok() {
+            assert!(tokio::net::TcpStream::connect(("::1", port)).await.is_ok());
+        }
     }
 
     #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use node::{Effects, Job, JobResult, Node, Ticket};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -24,7 +25,10 @@ pub(crate) struct Shell {
     /// What all connections together hold of requests.
     pub(crate) request_memory: RequestMemory,
     timers: Arc<Timers>,
+    timer_thread: Mutex<Option<JoinHandle<()>>>,
     pools: OnceLock<Pools>,
+    /// Rung once, when the node has lost its disk.
+    halted: Notify,
     runtime: Handle,
     connections: Mutex<JoinSet<()>>,
 }
@@ -34,7 +38,8 @@ struct Pools {
     sync: Pool,
     /// Syncs of the metadata log: load on the data path does not delay them.
     metadata: Pool,
-    /// Logs that are opened after an unclean end, and nothing else: cold reads go on meanwhile.
+    /// Logs that are opened after an unclean end, while cold reads go on; and retention, which takes locks for which
+    /// requests wait and so must not stand back.
     recovery: Pool,
     work: Pool,
 }
@@ -71,7 +76,9 @@ impl Shell {
             clock,
             request_memory,
             timers: Arc::clone(&timers),
+            timer_thread: Mutex::default(),
             pools: OnceLock::new(),
+            halted: Notify::new(),
             runtime,
             connections: Mutex::default(),
         });
@@ -89,10 +96,11 @@ impl Shell {
         let _ = shell.pools.set(pools);
         let weak = Arc::downgrade(&shell);
         let health = Arc::clone(health);
-        thread::Builder::new().name("timers".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("timers".to_owned()).spawn(move || {
             loops::enter(&health, || "timers".to_owned());
             timers.run(|ticket| with(&weak, |shell| shell.timer(&ticket)));
         })?;
+        *shell.timer_thread.lock() = Some(thread);
         shell.carry_out(effects);
         Ok(shell)
     }
@@ -105,12 +113,15 @@ impl Shell {
         for notice in effects.notices.drain(..) {
             tracing::warn!("{notice}");
         }
+        if effects.halt {
+            self.halted.notify_one();
+        }
         let Some(pools) = self.pools.get() else { return };
         for (ticket, job) in effects.jobs.drain(..) {
             let pool = match job {
                 Job::Sync(_) => &pools.sync,
                 Job::PersistMetadata(_) => &pools.metadata,
-                Job::Recover(_) => &pools.recovery,
+                Job::Recover(_) | Job::Retain(_) => &pools.recovery,
                 _ => &pools.work,
             };
             pool.push(ticket, job);
@@ -130,9 +141,19 @@ impl Shell {
         connections.shutdown().await;
     }
 
+    /// Waits until the node has lost its disk.
+    pub(crate) async fn halted(&self) {
+        self.halted.notified().await;
+    }
+
     /// Ends the threads, after what was queued for them is done.
     pub(crate) fn stop(&self) {
         self.timers.stop();
+        // First, so that no chore runs beside what comes after.
+        if let Some(thread) = self.timer_thread.lock().take() {
+            // It panics only together with the process.
+            let _ = thread.join();
+        }
         if let Some(pools) = self.pools.get() {
             pools.recovery.stop();
             pools.work.stop();

@@ -22,6 +22,7 @@ use crate::metadata::{PersistMetadata, Persisted, Waiting};
 use crate::parked::{ParkedFetch, ParkedProduce};
 use crate::partition::{Partition, Place};
 use crate::recovery::Recovery;
+use crate::retention::RetentionRound;
 use crate::session::{Session, Slot};
 use crate::space::SpaceCheck;
 
@@ -143,6 +144,8 @@ pub enum Job {
     LoadGroups(Box<GroupLoad>),
     /// Find out how old the records are that groups have not read.
     MeasureLag(Box<LagRound>),
+    /// Remove old segments from their logs. Takes partitions' locks, for which requests wait.
+    Retain(RetentionRound),
     /// Measure how much room the log directory has.
     MeasureSpace(SpaceCheck),
     /// Remove the folders of deleted partitions, and files that retention renamed.
@@ -171,6 +174,8 @@ pub enum JobResult {
     GroupsLoaded(Box<GroupLoad>),
     /// The records that groups have not read were looked at.
     LagMeasured(Box<LagRound>),
+    /// Old segments were removed from their logs.
+    Retained(RetentionRound),
     /// The room was measured.
     SpaceMeasured(SpaceCheck),
 }
@@ -184,6 +189,9 @@ pub struct Effects {
     pub jobs: Vec<(Ticket, Job)>,
     /// Sentences for the log: what a person should know.
     pub notices: Vec<String>,
+    /// The only log directory is gone for good: a process whose node says so has nothing left to serve, and ends without
+    /// closing its logs. The notices say why.
+    pub halt: bool,
     /// Frames for other brokers.
     pub messages: Vec<(BrokerId, Bytes)>,
     /// Fetches that may be done, collected under partitions' locks and run after.
@@ -227,6 +235,7 @@ impl Job {
             Self::Recover(recovery) => JobResult::Recovered(Box::new(recovery.run())),
             Self::LoadGroups(load) => JobResult::GroupsLoaded(Box::new(load.run())),
             Self::MeasureLag(round) => JobResult::LagMeasured(Box::new(round.run())),
+            Self::Retain(round) => JobResult::Retained(round.run()),
             Self::MeasureSpace(check) => JobResult::SpaceMeasured(check.run()),
             Self::Remove(removal) => JobResult::Removed(removal.run()),
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{DirectoryState, RecoveryReport};
+use storage::{DirectoryState, Error, RecoveryReport};
 
 use crate::effects::{Effects, Now, Ticket, TicketKind};
 use crate::metadata::Persisted;
@@ -30,10 +30,10 @@ fn advice(error: &storage::Error) -> &'static str {
 impl Node {
     /// Notes a storage error. One that leaves the disk's content in doubt closes every log of the directory: nothing
     /// is acknowledged or served from it until the broker is started again.
-    pub(crate) fn directory_failed(&self, error: &storage::Error, effects: &mut Effects) {
+    pub(crate) fn directory_failed(&self, error: &Error, effects: &mut Effects) {
         let before = self.directory().state();
         let after = self.directory().note_error(error);
-        if let storage::Error::Exhausted { .. } = error
+        if let Error::Exhausted { .. } = error
             && self.is_exhaustion_new()
         {
             let advice = "raise the limit of open files; what needs one is refused until some are closed";
@@ -55,6 +55,7 @@ impl Node {
             self.measure_space(effects);
         }
         if after == DirectoryState::Offline {
+            effects.halt = true;
             self.close_all(effects);
         }
     }
@@ -71,8 +72,35 @@ impl Node {
     /// Judges what was collected while locks were held.
     pub(crate) fn judge_failures(&self, effects: &mut Effects) {
         for error in std::mem::take(&mut effects.failures) {
-            self.directory_failed(&error, effects);
+            match error {
+                // Its cause was told when it came.
+                Error::Offline { .. } => {}
+                // The disk did what it was asked to: the others go on.
+                Error::Corrupt { .. } => {
+                    effects.notices.push(format!("a log takes no more appends: {error}"))
+                }
+                _ => self.directory_failed(&error, effects),
+            }
         }
+    }
+
+    /// A partition's log cannot be opened or made. For want of room or of a descriptor it is tried again; when its own
+    /// files are not what they should be, it alone is offline, and they are left as they are.
+    pub(crate) fn not_opened(&self, partition: &Partition, error: &Error, effects: &mut Effects) {
+        match error {
+            Error::Corrupt { .. } => Self::note_offline(partition, error, effects),
+            _ => {
+                if !error.is_fatal() {
+                    partition.leave_out();
+                }
+                self.directory_failed(error, effects);
+            }
+        }
+    }
+
+    /// Says that a partition has no log, and why.
+    pub(crate) fn note_offline(partition: &Partition, error: &Error, effects: &mut Effects) {
+        effects.notices.push(format!("{partition:?} is offline, its files are left as they are: {error}"));
     }
 
     /// The metadata is on stable storage, or waits for room, or will never be.

@@ -132,7 +132,7 @@ impl Node {
     }
 
     /// Gives a partition its log: what its folder holds, recovered by a job where that is needed, or a new one.
-    fn open_log(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
+    pub(crate) fn open_log(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
         let directory = self.directory();
         if directory.state() == DirectoryState::Offline {
             return;
@@ -144,26 +144,28 @@ impl Node {
             Ok(Some(Left::Unclean(_))) => return self.recover(now, partition, effects),
             Ok(None) => directory.create_log(&name, partition.topic_id, config, now.wall),
             // Nothing is made in the place of what may be this partition's log.
-            Err(error) => {
-                effects.notices.push(format!("{name} is offline, its files are left as they are: {error}"));
-                return;
-            }
+            Err(error) if error.is_fatal() => return Self::note_offline(partition, &error, effects),
+            Err(error) => Err(error),
         };
         match opened {
             Ok(log) => partition.opened(log),
-            Err(error) => self.directory_failed(&error, effects),
+            Err(error) => self.not_opened(partition, &error, effects),
         }
     }
 
-    /// Opens the logs for which the disk had no room before.
+    /// Opens the logs for which there was no room on the disk before, or no descriptor.
     pub(crate) fn open_left_out(&self, now: Now, effects: &mut Effects) {
         if self.directory_state() != DirectoryState::Online || !self.space().take_left_out() {
             return;
         }
         let image = Arc::clone(&self.image());
-        for partition in self.table().partitions() {
-            let has_log = partition.lock().log.is_some();
-            if has_log || self.recovery_queue().has(partition) || self.waits_for_name(partition) {
+        for partition in self.table().partitions().filter(|partition| partition.is_left_out()) {
+            if self.recovery_queue().has(partition) || self.waits_for_name(partition) {
+                // What it waits for is about to end.
+                self.space().note_left_out();
+                continue;
+            }
+            if !partition.take_left_out() || partition.lock().log.is_some() {
                 continue;
             }
             self.open_log(now, partition, effects);
@@ -184,7 +186,14 @@ impl Node {
             let renamed = match (partition.close(effects), abandoned) {
                 (Some(mut log), _) => directory.delete_log(&partition.name(), &mut log, self.random_uuid()),
                 (None, Abandoned::Waiting) => directory.delete_left(&partition.name(), self.random_uuid()),
-                (None, Abandoned::Unknown | Abandoned::Running) => continue,
+                (None, Abandoned::Running) => continue,
+                (None, Abandoned::Unknown) => {
+                    // Its log could not be opened, or its directory is offline.
+                    if !self.is_left(partition) {
+                        continue;
+                    }
+                    directory.delete_left(&partition.name(), self.random_uuid())
+                }
             };
             match renamed {
                 Ok(folder) => folders.push(folder),

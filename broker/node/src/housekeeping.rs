@@ -1,6 +1,5 @@
 //! Recurring chores: checkpoints, retention, expiry of producers.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +62,7 @@ impl Node {
                 self.start_checkpoint(effects);
                 self.metadata().checkpoint(now, effects);
             }
-            Chore::Retention => self.retain(now, effects),
+            Chore::Retention => self.start_retention(now, effects),
             Chore::Space => {
                 self.measure_space(effects);
                 self.open_left_out(now, effects);
@@ -80,38 +79,6 @@ impl Node {
         effects.timers.push((next, Ticket(TicketKind::Chore(chore))));
     }
 
-    /// Segments leave their logs at once; their files are removed `file.delete.delay.ms` later, when no read that was
-    /// planned before is under way any more.
-    fn retain(&self, now: Now, effects: &mut Effects) {
-        for partition in self.table().partitions() {
-            self.retain_one(now, partition, effects);
-        }
-    }
-
-    pub(crate) fn retain_one(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
-        let mut state = partition.lock();
-        let high_watermark = state.replica.high_watermark();
-        let delay = Duration::from_millis(state.settings.log.file_delete_delay_ms);
-        let Some(log) = state.log.as_mut() else { return };
-        let start = log.log_start_offset();
-        let removed = log.retention(now.wall, high_watermark);
-        let is_moved = log.log_start_offset() > start;
-        drop(state);
-        if is_moved {
-            partition.note_dirty(effects);
-        }
-        match removed {
-            Ok(files) if files.is_empty() => {}
-            Ok(files) => {
-                let segments = files.iter().filter(|file| is_segment(file)).count();
-                self.metrics().shard(0).deleted_segments.add(segments as u64);
-                let removal = Arc::new(Removal::files(self.directory(), files));
-                effects.timers.push((now.monotonic.plus(delay), Ticket(TicketKind::Remove(removal))));
-            }
-            Err(error) => self.directory_failed(&error, effects),
-        }
-    }
-
     /// The delay of a removal is over.
     pub(crate) fn remove(&self, removal: &Arc<Removal>, effects: &mut Effects) {
         effects.jobs.push((Ticket(TicketKind::Nobody), Job::Remove(Arc::clone(removal))));
@@ -124,9 +91,4 @@ impl Node {
             }
         }
     }
-}
-
-/// Whether a file that retention renamed holds records; its indexes went along with it.
-fn is_segment(renamed: &Path) -> bool {
-    renamed.file_stem().is_some_and(|stem| Path::new(stem).extension().is_some_and(|ending| ending == "log"))
 }

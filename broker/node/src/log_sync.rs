@@ -230,21 +230,13 @@ impl Node {
         if self.directory_state() == DirectoryState::Offline {
             return false;
         }
-        let mut recovery_points = BTreeMap::new();
-        let mut log_starts = BTreeMap::new();
-        for partition in self.table().partitions() {
+        let directory = self.directory();
+        for partition in checkpointed {
             if let Some(log) = &partition.lock().log {
-                recovery_points.insert(partition.name(), log.recovery_point());
-                log_starts.insert(partition.name(), log.log_start_offset());
+                directory.note_points(&partition.name(), log);
             }
         }
-        let directory = self.directory();
-        let stored = directory
-            .write_recovery_points(recovery_points.iter().map(|(name, offset)| (name, *offset)))
-            .and_then(|()| {
-                directory.write_log_starts(log_starts.iter().map(|(name, offset)| (name, *offset)))
-            });
-        let stored = stored.and_then(|()| {
+        let stored = directory.write_points().and_then(|()| {
             checkpointed.iter().try_for_each(|partition| match partition.lock().log.as_mut() {
                 Some(log) => log.recovery_point_stored(),
                 None => Ok(()),
@@ -276,6 +268,7 @@ impl Node {
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }
+        self.remove_renamed();
         self.metadata().close()?;
         self.directory().close_clean(broker_epoch, logs)?;
         first_error.map_or(Ok(()), Err)

@@ -13,7 +13,7 @@ use machines::image::{BrokerRegistration, MetadataImage};
 use parking_lot::Mutex;
 use protocol::id::{BrokerEpoch, BrokerId, Uuid};
 use storage::disk::Disk;
-use storage::{Directory, Identity, Limits, read_meta_properties};
+use storage::{Directory, DirectoryState, Identity, Limits, read_meta_properties};
 
 use crate::config::Config;
 use crate::coordinator::LagTable;
@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::recovery::RecoveryQueue;
+use crate::retention::RetentionWatch;
 use crate::room::Room;
 use crate::session::{Session, Wake};
 use crate::space::{SpaceCheck, SpaceWatch};
@@ -40,6 +41,7 @@ pub struct Node {
     producer_ids: Mutex<ProducerIds>,
     sync_queue: SyncQueue,
     space: SpaceWatch,
+    retention: RetentionWatch,
     /// A want of descriptors was told of: once since the start, or each append would write a line.
     exhaustion_noted: AtomicBool,
     /// Requests that wait for records or replicas (`parked.requests.max`).
@@ -146,6 +148,7 @@ impl Node {
             producer_ids: Mutex::default(),
             sync_queue: SyncQueue::default(),
             space: SpaceWatch::default(),
+            retention: RetentionWatch::default(),
             exhaustion_noted: AtomicBool::new(false),
             parked: Room::default(),
             warming: Room::default(),
@@ -158,6 +161,7 @@ impl Node {
         };
         // Before anything could be appended.
         node.space_measured(&SpaceCheck::new(&node.directory, &node.config()).run(), effects);
+        effects.notices.extend(node.directory.notices().iter().cloned());
         node.metadata.note_torn_end(effects);
         node.metadata.deadline(now, effects);
         node.start_chores(now, effects);
@@ -207,10 +211,10 @@ impl Node {
         self.image.load()
     }
 
-    /// Whether the broker is unfenced and has caught up once since its start.
+    /// Whether the broker is unfenced, has caught up once since its start, and has its disk.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+        self.ready.load(Ordering::Acquire) && self.directory_state() != DirectoryState::Offline
     }
 
     /// Whether this broker's registration of this start is in its image: it knows all topics that there were, and the
@@ -294,6 +298,10 @@ impl Node {
 
     pub(crate) fn space(&self) -> &SpaceWatch {
         &self.space
+    }
+
+    pub(crate) fn retention(&self) -> &RetentionWatch {
+        &self.retention
     }
 
     pub(crate) fn parked(&self) -> &Room {

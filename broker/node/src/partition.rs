@@ -37,6 +37,8 @@ pub struct Partition {
     pub(crate) urgent: AtomicBool,
     /// Whether a timer of `flush.ms` is set.
     flush_timer: AtomicBool,
+    /// The log could not be opened or made for want of room or of a descriptor, and is to be tried again.
+    left_out: AtomicBool,
     /// Where the log waits while it is to be recovered.
     recovery_queue: Arc<RecoveryQueue>,
     /// Damage of the log was told of: once since the start, or a consumer's retries would fill the disk with lines.
@@ -141,6 +143,7 @@ impl Partition {
             dirty: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             flush_timer: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
             recovery_queue,
             damage_noted: AtomicBool::new(false),
             failed_read_noted: AtomicBool::new(false),
@@ -175,10 +178,31 @@ impl Partition {
         self.state.lock()
     }
 
+    /// Whether somebody holds the lock.
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.state.is_locked()
+    }
+
     /// Topic and index.
     #[must_use]
     pub fn name(&self) -> TopicPartition {
         TopicPartition { topic: self.topic.to_string(), partition: self.index }
+    }
+
+    /// The log could not be opened or made, and may be later.
+    pub(crate) fn leave_out(&self) {
+        self.left_out.store(true, Ordering::Release);
+    }
+
+    /// Whether the log is to be tried again.
+    pub(crate) fn is_left_out(&self) -> bool {
+        self.left_out.load(Ordering::Acquire)
+    }
+
+    /// The log is tried again, or no longer needs to be. Whether it was to be.
+    pub(crate) fn take_left_out(&self) -> bool {
+        self.left_out.swap(false, Ordering::AcqRel)
     }
 
     /// The log was made, opened or recovered: the replica starts from its offsets.

@@ -211,7 +211,7 @@ impl Node {
                 Some(log)
             }
             Err(error) => {
-                self.directory_failed(&error, effects);
+                self.not_opened(&partition, &error, effects);
                 None
             }
         };
@@ -226,7 +226,7 @@ impl Node {
                 let deleted = self.delete_folder(&partition.name(), effects);
                 self.remove_folders(deleted.into_iter().collect(), effects);
                 if let Some(successor) = successor {
-                    self.create_for(now, &successor, effects);
+                    self.open_log(now, &successor, effects);
                     self.begin(now, &successor, effects);
                 }
             }
@@ -252,14 +252,6 @@ impl Node {
             partition.apply(now, registration, effects);
         }
         partition.note_dirty(effects);
-    }
-
-    fn create_for(&self, now: Now, partition: &Partition, effects: &mut Effects) {
-        let config = partition.lock().settings.log.clone();
-        match self.directory().create_log(&partition.name(), partition.topic_id, config, now.wall) {
-            Ok(log) => partition.opened(log),
-            Err(error) => self.directory_failed(&error, effects),
-        }
     }
 }
 

@@ -108,6 +108,7 @@ impl Node {
             (TicketKind::SyncRound, JobResult::Synced(round)) => self.synced(now, round, effects),
             (_, JobResult::MetadataPersisted(result)) => self.metadata_persisted(now, *result, effects),
             (_, JobResult::Recovered(recovery)) => self.recovered(now, *recovery, effects),
+            (_, JobResult::Retained(round)) => self.retained(now, round, effects),
             (_, JobResult::SpaceMeasured(check)) => self.space_measured(&check, effects),
             (_, JobResult::GroupsLoaded(load)) => self.groups_loaded(now, *load, effects),
             (_, JobResult::LagMeasured(round)) => self.lag_measured(*round),

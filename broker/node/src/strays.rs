@@ -15,6 +15,7 @@ use storage::Left;
 use crate::effects::{Effects, Job, Ticket, TicketKind};
 use crate::hosting::Removal;
 use crate::node::Node;
+use crate::partition::Partition;
 
 /// The metadata log's folder lies among the partitions'.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -35,8 +36,17 @@ impl Node {
         if owner == id {
             return Ok(Some(left));
         }
-        self.keep_strays([name.clone()], effects);
+        if let Err(error) = self.keep_stray(name, effects) {
+            self.directory_failed(&error, effects);
+            return Err(error);
+        }
         Ok(None)
+    }
+
+    /// Whether the folder of a partition that has no open log is there, and its own.
+    pub(crate) fn is_left(&self, partition: &Partition) -> bool {
+        let left = self.directory().left(&partition.name());
+        matches!(left, Ok(Some(Left::Clean(owner) | Left::Unclean(owner))) if owner == partition.topic_id)
     }
 
     /// A topic was deleted whose logs are not open: the process was stopped before it had removed them.
@@ -75,14 +85,17 @@ impl Node {
 
     fn keep_strays(&self, strays: impl IntoIterator<Item = TopicPartition>, effects: &mut Effects) {
         for stray in strays {
-            match self.directory().keep_stray(&stray, self.random_uuid()) {
-                Ok(folder) => effects.notices.push(format!(
-                    "{stray} is no partition of a topic of this cluster: kept as {}",
-                    folder.display()
-                )),
-                Err(error) => self.directory_failed(&error, effects),
+            if let Err(error) = self.keep_stray(&stray, effects) {
+                self.directory_failed(&error, effects);
             }
         }
+    }
+
+    fn keep_stray(&self, stray: &TopicPartition, effects: &mut Effects) -> Result<(), storage::Error> {
+        let folder = self.directory().keep_stray(stray, self.random_uuid())?;
+        let kept = folder.display();
+        effects.notices.push(format!("{stray} is no partition of a topic of this cluster: kept as {kept}"));
+        Ok(())
     }
 
     /// Renames the folder of a deleted partition whose log is not open, for its removal.

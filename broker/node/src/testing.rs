@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use protocol::header::{ResponseHeader, request_frame};
 use protocol::id::{CorrelationId, Monotonic, PartitionIndex, ProducerEpoch, ProducerId, Timestamp};
-use protocol::message::ProduceRequest;
-use protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
+use protocol::message::create_topics::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
+};
+use protocol::message::delete_topics::DeleteTopicState;
 use protocol::message::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
+use protocol::message::{DeleteTopicsRequest, ProduceRequest};
 use protocol::records::BatchBuilder;
 use protocol::wire::{Message, Reader, Request};
 use storage::disk::{VirtualDisk, Wait};
@@ -56,7 +59,9 @@ impl Bench {
         let config = Config::dev(&overrides).expect("the configuration is valid");
         let mut effects = Effects::default();
         let now = Monotonic(0);
-        let node = Node::open(clock(now), config, Arc::new(disk.clone()), 7, &mut effects)?;
+        // Another one at each start, so that no id is given out twice.
+        let seed = 7 + disk.calls();
+        let node = Node::open(clock(now), config, Arc::new(disk.clone()), seed, &mut effects)?;
         let (jobs, timers) = (VecDeque::new(), BTreeMap::new());
         let mut bench = Self { node, notices: Vec::new(), jobs, held: |_| false, timers, set: 0, now };
         bench.take(effects);
@@ -240,6 +245,27 @@ impl Bench {
     /// Creates a topic of one partition, to be answered later.
     pub(crate) fn send_create(&mut self, link: &mut Link, name: &str) {
         self.send(link, &create(&[name]), 7);
+    }
+
+    /// Creates a topic of one partition with settings of its own.
+    pub(crate) fn create_with(&mut self, name: &str, configs: &[(&str, &str)]) {
+        let config = |(key, value): &(&str, &str)| CreatableTopicConfig {
+            name: (*key).to_owned(),
+            value: Some((*value).to_owned()),
+        };
+        let mut request = create(&[name]);
+        request.topics[0].configs = configs.iter().map(config).collect();
+        let created = self.call(&request, 7);
+        assert!(!created.topics[0].error_code.is_error(), "{created:?}");
+    }
+
+    /// Deletes a topic.
+    pub(crate) fn delete(&mut self, name: &str) {
+        let topic = DeleteTopicState { name: Some(name.to_owned()), ..DeleteTopicState::default() };
+        let request =
+            DeleteTopicsRequest { topics: vec![topic], timeout_ms: 1_000, ..DeleteTopicsRequest::default() };
+        let deleted = self.call(&request, 6);
+        assert!(!deleted.responses[0].error_code.is_error(), "{deleted:?}");
     }
 
     /// Creates a topic of one partition.

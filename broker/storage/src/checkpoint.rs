@@ -20,13 +20,22 @@ pub(crate) fn write<'a>(
     path: &Path,
     offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>,
 ) -> Result<(), Error> {
+    replace(disk, path, &encode(offsets))
+}
+
+/// A file's text with one offset per partition.
+pub(crate) fn encode<'a>(offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>) -> String {
     let mut lines = String::new();
     let mut count = 0;
     for (partition, offset) in offsets {
         lines.push_str(&format!("{} {} {offset}\n", partition.topic, partition.partition));
         count += 1;
     }
-    let text = format!("0\n{count}\n{lines}");
+    format!("0\n{count}\n{lines}")
+}
+
+/// Puts a text in the place of a file, durably.
+pub(crate) fn replace(disk: &dyn Disk, path: &Path, text: &str) -> Result<(), Error> {
     replace_file(disk, path, text.as_bytes()).map_err(|e| Error::io("write", path, e))
 }
 

@@ -101,9 +101,13 @@ impl Error {
     }
 
     /// A sync that failed, for whatever reason: what it should have written may be lost, and the next one would not
-    /// say so. Also when the disk is full, because then nobody knows which writes found no room.
+    /// say so. Also when the disk is full, because then nobody knows which writes found no room. Where there was no
+    /// descriptor to open what was to be synced, no sync was begun, and the next one has all of it to do.
     pub fn sync(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source }
+        match Errno::from_io_error(&source) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::Exhausted { operation, path: path.to_owned(), source },
+            _ => Self::Io { operation, path: path.to_owned(), source },
+        }
     }
 
     pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
@@ -123,5 +127,19 @@ impl Error {
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::Corrupt { .. } | Self::Offline { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_that_found_no_descriptor_lost_nothing() {
+        let failed = |errno: Errno| Error::sync("sync", Path::new("/t-0"), errno.into());
+        assert!(!failed(Errno::MFILE).is_fatal() && !failed(Errno::NFILE).is_fatal());
+        for errno in [Errno::IO, Errno::NOSPC, Errno::NOMEM] {
+            assert!(failed(errno).is_fatal(), "{errno}");
+        }
     }
 }

@@ -35,8 +35,8 @@ pub use directory::{
 pub use error::Error;
 pub use log::{
     AbortedPlan, AbortedTransaction, AppendOutcome, Appended, CleanState, Damage, Depth, FetchedRange, Log,
-    OffsetOutOfRange, ReadPlan, RecoveryReport, SegmentState, Start, SyncPlan, TimeFound, TimePlan,
-    VerifyPlan,
+    OffsetOutOfRange, ReadPlan, RecoveryReport, RetentionPlan, SegmentState, Start, SyncPlan, TimeFound,
+    TimePlan, VerifyPlan,
 };
 pub use metadata_log::{MetadataLog, SnapshotId};
 pub use open_files::{Limits, OpenFiles};

@@ -87,7 +87,7 @@ impl OpenFiles {
             if let Some(file) = &*slot {
                 return Ok(Arc::clone(file));
             }
-            let file = self.disk.open(&segment.path(LOG), mode)?;
+            let file = segment.open_file(LOG, mode)?;
             *slot = Some(Arc::clone(&file));
             file
         };

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use protocol::id::Offset;
@@ -40,9 +40,13 @@ impl Folder {
         self.path.read().unwrap_or_else(PoisonError::into_inner).join(name)
     }
 
+    /// The folder is about to be renamed: whoever misses a file in it from now on knows why.
+    pub(crate) fn begin_delete(&self) {
+        self.deleted.store(true, Ordering::Release);
+    }
+
     /// The partition is deleted and its folder now has this path.
     pub(crate) fn deleted(&self, path: &Path) {
-        self.deleted.store(true, Ordering::Release);
         path.clone_into(&mut self.path.write().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -71,6 +75,13 @@ impl Folder {
     }
 }
 
+/// The files have their own names.
+const LIVE: u8 = 0;
+/// Each file has its own name or that of a deleted one.
+const RENAMING: u8 = 1;
+/// The files have the names of deleted ones, and others may have theirs.
+const DELETED_NAMES: u8 = 2;
+
 /// The files of one segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -80,7 +91,8 @@ pub(crate) struct Segment {
     pub(crate) slot: FileSlot,
     /// The index as its file holds it, loaded when it was first needed.
     index: Mutex<Option<Arc<LoadedIndex>>>,
-    deleted: AtomicBool,
+    /// [`LIVE`], [`RENAMING`] or [`DELETED_NAMES`]: never goes back.
+    names: AtomicU8,
     /// Whether the file's content was found to fit the index, which is checked once when it is first used.
     checked: AtomicBool,
     /// What an earlier run wrote is proven batch by batch before it is first served.
@@ -103,7 +115,7 @@ impl Segment {
             files: Arc::clone(files),
             slot: FileSlot::default(),
             index: Mutex::new(None),
-            deleted: AtomicBool::new(false),
+            names: AtomicU8::new(LIVE),
             checked: AtomicBool::new(false),
             proof: Mutex::default(),
         })
@@ -135,10 +147,33 @@ impl Segment {
         self.files.disk()
     }
 
+    /// Opens one of the segment's files, under whichever name it has at this moment.
+    pub(crate) fn open_file(&self, suffix: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let open = |deleted, mode| self.disk().open(&self.name(suffix, deleted), mode);
+        // Nothing is made anew of what is deleted.
+        let existing = if mode == OpenMode::Read { mode } else { OpenMode::Modify };
+        match self.names.load(Ordering::Acquire) {
+            LIVE => {
+                let opened = open(false, mode);
+                if is_missing(&opened) && self.is_deleted() { open(true, existing) } else { opened }
+            }
+            RENAMING => {
+                // A file goes from the one name to the other and never back.
+                let opened = open(false, existing);
+                if is_missing(&opened) { open(true, existing) } else { opened }
+            }
+            _ => open(true, existing),
+        }
+    }
+
     /// The path of one of the segment's files.
     pub(crate) fn path(&self, suffix: &str) -> PathBuf {
+        self.name(suffix, self.names.load(Ordering::Acquire) == DELETED_NAMES)
+    }
+
+    fn name(&self, suffix: &str, deleted: bool) -> PathBuf {
         let mut name = names::file_name(self.base_offset, suffix);
-        if self.deleted.load(Ordering::Acquire) {
+        if deleted {
             name.push_str(DELETED);
         }
         self.folder.join(&name)
@@ -161,25 +196,26 @@ impl Segment {
         file.clone()
     }
 
-    /// Renames all files to `.deleted`; the paths that wait for removal.
+    /// Renames all files to `.deleted`; the paths that wait for removal. May be called again after it failed.
     pub(crate) fn mark_deleted(&self) -> io::Result<Vec<PathBuf>> {
+        // First, so that whoever misses a file knows where it is.
+        self.names.fetch_max(RENAMING, Ordering::AcqRel);
         let mut renamed = Vec::new();
         for suffix in names::SEGMENT_FILES {
-            let name = names::file_name(self.base_offset, suffix);
-            let (from, to) = (self.folder.join(&name), self.folder.join(&format!("{name}{DELETED}")));
+            let (from, to) = (self.name(suffix, false), self.name(suffix, true));
             match self.disk().rename(&from, &to) {
                 Ok(()) => renamed.push(to),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        self.deleted.store(true, Ordering::Release);
+        self.names.fetch_max(DELETED_NAMES, Ordering::AcqRel);
         Ok(renamed)
     }
 
-    /// Whether the files were renamed, to be removed.
+    /// Whether the files were renamed, to be removed, or are being so.
     pub(crate) fn is_deleted(&self) -> bool {
-        self.deleted.load(Ordering::Acquire)
+        self.names.load(Ordering::Acquire) != LIVE
     }
 
     /// Whether the first-use check passed; sets it.
@@ -209,7 +245,7 @@ impl Segment {
     }
 
     fn load_index(&self, log_bytes: u32) -> io::Result<LoadedIndex> {
-        let file = match self.disk().open(&self.path(INDEX), OpenMode::Read) {
+        let file = match self.open_file(INDEX, OpenMode::Read) {
             Ok(file) => file,
             // A lost index only makes look-ups slow: they begin at the segment's start.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LoadedIndex::default()),
@@ -234,13 +270,13 @@ impl Segment {
 
     /// Writes entries to an index file where they belong.
     pub(crate) fn write_index(&self, suffix: &str, (position, bytes): &(u64, Vec<u8>)) -> io::Result<()> {
-        let file = self.disk().open(&self.path(suffix), OpenMode::Write)?;
+        let file = self.open_file(suffix, OpenMode::Write)?;
         file.write_at(&mut [io::IoSlice::new(bytes)], *position)
     }
 
     /// Syncs a file of the segment, if it is there.
     pub(crate) fn sync_file(&self, suffix: &str) -> io::Result<()> {
-        match self.disk().open(&self.path(suffix), OpenMode::Read) {
+        match self.open_file(suffix, OpenMode::Read) {
             Ok(file) => file.sync_data(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -249,7 +285,7 @@ impl Segment {
 
     /// Cuts a file of the segment to `len` bytes, if it is longer.
     pub(crate) fn cut_file(&self, suffix: &str, len: u64) -> io::Result<()> {
-        match self.disk().open(&self.path(suffix), OpenMode::Modify) {
+        match self.open_file(suffix, OpenMode::Modify) {
             Ok(file) if file.len()? > len => file.set_len(len),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -261,4 +297,8 @@ impl Segment {
     pub(crate) fn log_path(&self) -> PathBuf {
         self.path(LOG)
     }
+}
+
+fn is_missing(opened: &io::Result<Arc<dyn File>>) -> bool {
+    opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

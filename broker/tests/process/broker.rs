@@ -118,6 +118,18 @@ impl Broker {
         self.data.path().join("logs").display().to_string()
     }
 
+    /// Waits until the process has ended by itself; its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end: {}", self.log.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The whole answer to a GET.
     pub fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.http).unwrap();

@@ -20,3 +20,19 @@ fn every_event_loop_is_watched() {
     }
     assert_eq!(broker.metric("gregor_event_loop_heartbeat_age_seconds{loop=\"work-3\"}"), None);
 }
+
+#[test]
+fn a_broker_whose_only_log_directory_fails_ends() {
+    let mut broker = Broker::start(&[]);
+    let mut client = broker.connect();
+    client.create_topic("t", 1, &[]);
+    client.produce("t", 10);
+    // The next checkpoint finds no place for its files.
+    std::fs::remove_dir_all(broker.logs()).unwrap();
+    assert_eq!(broker.ended(), Some(1));
+    let wanted = format!("gregor: the only log directory, {}, is offline: the broker ends", broker.logs());
+    broker.eventually("the last line", || broker.log.lock().unwrap().contains(&wanted).then_some(()));
+    let log = broker.log.lock().unwrap();
+    assert_eq!(log.matches("the only log directory").count(), 1, "{log}");
+    assert!(log.contains(&format!("log directory {}: ", broker.logs())), "it says why: {log}");
+}

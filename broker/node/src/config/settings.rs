@@ -235,35 +235,6 @@ impl Config {
         Self::checked(values, problems).map(|_| ())
     }
 
-    /// As [`Config::with_dynamic`], without the dynamic values that are wrong, and what is wrong with them.
-    #[must_use]
-    pub fn with_sound_dynamic(
-        &self,
-        cluster_wide: &BTreeMap<String, String>,
-        per_broker: &BTreeMap<String, String>,
-    ) -> (Self, Vec<Problem>) {
-        let (mut cluster_wide, mut per_broker) = (cluster_wide.clone(), per_broker.clone());
-        let mut all = Vec::new();
-        loop {
-            let problems = match self.with_dynamic(&cluster_wide, &per_broker) {
-                Ok(next) => return (next, all),
-                Err(problems) => problems,
-            };
-            let before = cluster_wide.len() + per_broker.len();
-            for problem in &problems {
-                // One that wins hides the other: it goes first.
-                if per_broker.remove(&problem.key).is_none() {
-                    cluster_wide.remove(&problem.key);
-                }
-            }
-            all.extend(problems);
-            if cluster_wide.len() + per_broker.len() == before {
-                // No one value is to blame.
-                return (self.clone(), all);
-            }
-        }
-    }
-
     fn checked(values: Values, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
         check_quorum(&mut Typed::new(&values, &mut problems));
         let config = Self::build(values, &mut problems);

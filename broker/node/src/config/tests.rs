@@ -252,25 +252,6 @@ fn dynamic_wins_over_static_over_default() {
 }
 
 #[test]
-fn a_dynamic_value_that_is_wrong_takes_no_other_with_it() {
-    let config = load("node.id=1\nlog.retention.ms=5000");
-    let pairs = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
-    // In the range of its key, and not what it may be.
-    let cluster_wide = pairs(&[("log.retention.ms", "0"), ("message.max.bytes", "9")]);
-    let (changed, problems) = config.with_sound_dynamic(&cluster_wide, &pairs(&[("no.such.key", "1")]));
-    assert_eq!(changed.log_retention_ms, Some(5000));
-    assert_eq!(changed.topic_default("max.message.bytes").unwrap().value.as_deref(), Some("9"));
-    let mut keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
-    keys.sort_unstable();
-    assert_eq!(keys, ["log.retention.ms", "no.such.key"]);
-    // Both layers have it wrong.
-    let (changed, _) = config.with_sound_dynamic(&cluster_wide, &pairs(&[("log.retention.ms", "0")]));
-    assert_eq!(changed.log_retention_ms, Some(5000));
-}
-
-#[test]
 fn dynamic_changes_keep_to_their_scope() {
     assert_eq!(check_dynamic("message.max.bytes", "5", false), Ok(()));
     for (key, value, one_broker, expected) in [

@@ -8,7 +8,7 @@ use protocol::header::request_frame;
 use protocol::id::{CorrelationId, Offset};
 use protocol::message::ProduceRequest;
 use storage::DirectoryState;
-use storage::disk::{Fault, Keep, Unsynced, VirtualDisk};
+use storage::disk::{Disk, Fault, Keep, OpenMode, Unsynced, VirtualDisk};
 
 use super::{PRODUCE_VERSION, batch, idempotent, produce};
 use crate::testing::Bench;
@@ -155,4 +155,64 @@ fn a_broker_that_was_killed_without_a_free_byte_starts() {
     let mut bench = Bench::ready(&disk);
     assert_eq!(bench.fetch("t", 0).high_watermark, Offset(1));
     assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::KafkaStorageError);
+}
+
+#[test]
+fn a_log_for_which_there_was_no_descriptor_is_made_and_recovered_later() {
+    let disk = VirtualDisk::new();
+    let mut bench = Bench::ready(&disk);
+    fail(&disk, "open", "partition.metadata.tmp", Fault::NoDescriptors);
+    assert_eq!(bench.create("t").topics[0].error_code, ErrorCode::None);
+    assert_eq!(bench.produce("t", batch(&[b"a"])).error_code, ErrorCode::NotLeaderOrFollower);
+    bench.advance(Duration::from_secs(2));
+    assert_eq!(bench.produce("t", batch(&[b"a"])).error_code, ErrorCode::NotLeaderOrFollower);
+    disk.heal();
+    bench.advance(Duration::from_secs(2));
+    assert_eq!(bench.produce("t", batch(&[b"a"])).base_offset, Offset(0));
+    drop(bench);
+    disk.kill();
+    // Recovery writes what it keeps once more.
+    fail(&disk, "write_at", "t-0/00000000000000000000.log", Fault::NoDescriptors);
+    let mut bench = Bench::ready(&disk);
+    assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::NotLeaderOrFollower);
+    disk.heal();
+    bench.advance(Duration::from_secs(2));
+    assert_eq!(bench.produce("t", batch(&[b"b"])).base_offset, Offset(1));
+    assert_eq!(bench.node.directory().state(), DirectoryState::Online);
+}
+
+#[test]
+fn a_log_that_is_not_what_it_should_be_takes_no_other_with_it() {
+    let disk = VirtualDisk::new();
+    let mut bench = bench(&disk);
+    assert_eq!(bench.produce("t", batch(&[b"a"])).error_code, ErrorCode::None);
+    drop(bench);
+    disk.kill();
+    // What Kafka leaves when it is stopped while it replaces a segment.
+    disk.open(Path::new("/data/t-0/00000000000000000000.log.swap"), OpenMode::Write).unwrap();
+    let mut bench = Bench::ready(&disk);
+    let told = |bench: &Bench, text: &str| bench.notices.iter().filter(|told| told.contains(text)).count();
+    assert_eq!(told(&bench, "t-0 is offline, its files are left as they are"), 1, "{:?}", bench.notices);
+    assert_eq!(bench.produce("t", batch(&[b"b"])).error_code, ErrorCode::NotLeaderOrFollower);
+    assert_eq!(bench.produce("other", batch(&[b"b"])).error_code, ErrorCode::None);
+    bench.advance(Duration::from_secs(5));
+    assert_eq!(bench.node.directory().state(), DirectoryState::Online);
+    // Another topic of its name is nobody's but its own.
+    bench.delete("t");
+    assert_eq!(bench.create("t").topics[0].error_code, ErrorCode::None);
+    assert_eq!(bench.produce("t", batch(&[b"c"])).base_offset, Offset(0));
+    bench.node.close().unwrap();
+    drop(bench);
+    disk.kill();
+    // A clean start looks at no file, so that the first append finds what is missing.
+    disk.open(Path::new("/data/t-0/00000000000000000000.log"), OpenMode::Modify)
+        .unwrap()
+        .set_len(10)
+        .unwrap();
+    let mut bench = Bench::ready(&disk);
+    for _ in 0..2 {
+        assert_eq!(bench.produce("t", batch(&[b"d"])).error_code, ErrorCode::KafkaStorageError);
+    }
+    assert_eq!(told(&bench, "a log takes no more appends: /data/t-0"), 1, "{:?}", bench.notices);
+    assert_eq!(bench.produce("other", batch(&[b"d"])).base_offset, Offset(1));
 }

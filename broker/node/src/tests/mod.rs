@@ -7,11 +7,11 @@ mod deletion;
 mod durability;
 mod failures;
 mod fetching;
+mod looking_up;
 mod requests;
 
 use bytes::Bytes;
 use protocol::id::{Offset, PartitionIndex, ProducerEpoch, ProducerId, Timestamp};
-use protocol::message::create_topics::CreatableTopicConfig;
 use protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData};
 use protocol::message::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
@@ -19,25 +19,13 @@ use protocol::message::produce::{
 use protocol::records::BatchBuilder;
 use storage::disk::VirtualDisk;
 
-use crate::testing::{Bench, Link, create};
+use crate::testing::{Bench, Link};
 
 /// The last versions that name topics by name.
 const PRODUCE_VERSION: i16 = 12;
 const FETCH_VERSION: i16 = 12;
 
 impl Bench {
-    /// Creates a topic of one partition with settings of its own.
-    fn create_with(&mut self, name: &str, configs: &[(&str, &str)]) {
-        let config = |(key, value): &(&str, &str)| CreatableTopicConfig {
-            name: (*key).to_owned(),
-            value: Some((*value).to_owned()),
-        };
-        let mut request = create(&[name]);
-        request.topics[0].configs = configs.iter().map(config).collect();
-        let created = self.call(&request, 7);
-        assert!(!created.topics[0].error_code.is_error(), "{created:?}");
-    }
-
     /// Sends a batch for partition 0 with `acks=all`, and does nothing else.
     fn send_batch(&mut self, link: &mut Link, topic: &str, batch: Vec<u8>) {
         self.send(link, &produce(topic, batch), PRODUCE_VERSION);

@@ -57,9 +57,9 @@ impl Process {
             log.synced(&plan)?;
         }
         if depth == Depth::Checkpoint {
-            let (partition, directory) = (partition(), self.directory.as_ref().unwrap());
-            directory.write_log_starts([(&partition, log.log_start_offset())].into_iter())?;
-            directory.write_recovery_points([(&partition, log.recovery_point())].into_iter())?;
+            let directory = self.directory.as_ref().unwrap();
+            directory.note_points(&partition(), log);
+            directory.write_points()?;
             log.recovery_point_stored()?;
         }
         Ok(())

@@ -73,10 +73,11 @@ impl Directory {
     }
 
     fn rename_left(&self, partition: &TopicPartition, to: &Path) -> Result<PathBuf, Error> {
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
         let from = self.folder(partition);
         let failed = |error| Error::io("rename", &from, error);
         self.disk().rename(&from, to).map_err(failed)?;
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+        self.points.forget(partition);
         self.disk().sync_directory(&self.path).map_err(failed)?;
         Ok(to.to_owned())
     }

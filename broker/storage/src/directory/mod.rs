@@ -7,6 +7,8 @@
 mod clean_marker;
 mod left;
 mod meta_properties;
+mod points;
+mod removal;
 mod reserve;
 
 #[cfg(test)]
@@ -14,8 +16,9 @@ mod tests;
 
 pub use left::{Left, read_meta_properties};
 pub use meta_properties::{Identity, MetaProperties};
+pub use removal::{remove_files, remove_folder};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -30,6 +33,7 @@ use crate::error::Error;
 use crate::log::{CleanState, Log, RecoveryReport, Start};
 use crate::names;
 use crate::open_files::{Limits, OpenFiles};
+use points::{Point, Points};
 
 /// The longest name that file systems take.
 const NAME_BYTES_MAX: usize = 255;
@@ -55,7 +59,9 @@ pub struct Directory {
     clean_shutdown: Option<BrokerEpoch>,
     /// How each log was left, until it is opened.
     starts: Mutex<BTreeMap<TopicPartition, Start>>,
+    points: Points,
     leftovers: Vec<PathBuf>,
+    notices: Vec<String>,
     state: AtomicU8,
     /// Whether the file that keeps room back is there.
     reserved: AtomicBool,
@@ -90,8 +96,9 @@ impl Directory {
         let marker = clean_marker::take(&*disk, path)?;
         let clean_shutdown = marker.as_ref().map(|marker| marker.broker_epoch);
         let mut clean = marker.map(|marker| marker.logs).unwrap_or_default();
-        let recovery_points = checkpoint::read(&*disk, &path.join(names::RECOVERY_POINTS))?;
-        let log_starts = checkpoint::read(&*disk, &path.join(names::LOG_STARTS))?;
+        let mut notices = Vec::new();
+        let mut stored = Points::read(&*disk, path, &mut notices)?;
+        let mut points = BTreeMap::new();
         let mut starts = BTreeMap::new();
         let mut leftovers = Vec::new();
         let mut reserved = false;
@@ -105,17 +112,16 @@ impl Directory {
                 continue;
             }
             let Some(partition) = names::parse_folder(&entry.name) else { continue };
-            let of = |offsets: &BTreeMap<TopicPartition, Offset>| {
-                offsets.get(&partition).copied().unwrap_or(Offset(0))
-            };
-            let start = match clean.remove(&partition) {
-                Some(state) => Start::Clean(state),
-                None => {
-                    Start::Unclean { recovery_point: of(&recovery_points), log_start_offset: of(&log_starts) }
-                }
-            };
+            let Point { recovery_point, log_start_offset } = stored.remove(&partition).unwrap_or(Point::NONE);
+            let unclean = Start::Unclean { recovery_point, log_start_offset };
+            let start = clean.remove(&partition).map_or(unclean, Start::Clean);
+            let point = Point::of(&start);
+            if point != Point::NONE {
+                points.insert(partition.clone(), point);
+            }
             starts.insert(partition, start);
         }
+        let gone: BTreeSet<_> = stored.into_keys().collect();
         Ok(Self {
             path: path.to_owned(),
             files: OpenFiles::new(disk, limits),
@@ -123,7 +129,9 @@ impl Directory {
             is_new,
             clean_shutdown,
             starts: Mutex::new(starts),
+            points: Points::new(points, gone),
             leftovers,
+            notices,
             state: AtomicU8::new(0),
             reserved: AtomicBool::new(reserved),
             _lock: lock,
@@ -172,16 +180,22 @@ impl Directory {
         &self.leftovers
     }
 
+    /// What a person should know of how the directory was found.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
     /// The folder of a partition.
     #[must_use]
     pub fn folder(&self, partition: &TopicPartition) -> PathBuf {
         self.path.join(partition.to_string())
     }
 
-    /// Makes the log of a new partition.
+    /// Makes the log of a new partition. The folder must not exist, or hold nothing.
     ///
     /// # Errors
-    /// When the folder exists or the disk refuses.
+    /// When the folder holds another topic's partition or the disk refuses.
     pub fn create_log(
         &self,
         partition: &TopicPartition,
@@ -189,6 +203,7 @@ impl Directory {
         config: LogConfig,
         now: Timestamp,
     ) -> Result<Log, Error> {
+        self.points.make_way(self.disk(), &self.path, partition)?;
         Log::create(&self.files, &self.folder(partition), topic_id, config, now)
     }
 
@@ -207,8 +222,8 @@ impl Directory {
         let unclean = Start::Unclean { recovery_point: Offset(0), log_start_offset: Offset(0) };
         let start = start.unwrap_or(unclean);
         let opened = Log::open(&self.files, &self.folder(partition), config, start.clone(), now);
-        if opened.as_ref().is_err_and(|error| !error.is_fatal()) {
-            // To be tried again, when there is room.
+        if opened.is_err() {
+            // To be tried again when there is room, or to be put aside.
             self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone(), start);
         }
         opened
@@ -226,32 +241,34 @@ impl Directory {
         unique: Uuid,
     ) -> Result<PathBuf, Error> {
         let to = self.deleted_folder(partition, unique);
-        log.rename_deleted(&to)?;
+        if let Err(error) = log.rename_deleted(&to) {
+            // Whoever needs the name puts aside what bears it.
+            let left = Start::Unclean {
+                recovery_point: log.recovery_point(),
+                log_start_offset: log.log_start_offset(),
+            };
+            self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone(), left);
+            return Err(error);
+        }
+        self.points.forget(partition);
         self.disk().sync_directory(&self.path).map_err(|e| Error::sync("sync folder", &self.path, e))?;
         Ok(to)
     }
 
-    /// Writes `recovery-point-offset-checkpoint`. Offsets must be those of [`Log::recovery_point`]; afterwards
-    /// tell each log with [`Log::recovery_point_stored`].
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn write_recovery_points<'a>(
-        &self,
-        offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>,
-    ) -> Result<(), Error> {
-        checkpoint::write(self.disk(), &self.path.join(names::RECOVERY_POINTS), offsets)
+    /// Notes what the checkpoints are to say of a log: its [`Log::recovery_point`] and [`Log::log_start_offset`]. Under
+    /// the lock that the log is under, so that it is not noted of one that is deleted meanwhile.
+    pub fn note_points(&self, partition: &TopicPartition, log: &Log) {
+        let point = Point { recovery_point: log.recovery_point(), log_start_offset: log.log_start_offset() };
+        self.points.note(partition, point);
     }
 
-    /// Writes `log-start-offset-checkpoint`.
+    /// Writes `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`: what was noted, and of every other
+    /// log what they said before. Afterwards tell each log that was noted with [`Log::recovery_point_stored`].
     ///
     /// # Errors
     /// What the disk says.
-    pub fn write_log_starts<'a>(
-        &self,
-        offsets: impl Iterator<Item = (&'a TopicPartition, Offset)>,
-    ) -> Result<(), Error> {
-        checkpoint::write(self.disk(), &self.path.join(names::LOG_STARTS), offsets)
+    pub fn write_points(&self) -> Result<(), Error> {
+        self.points.write(self.disk(), &self.path)
     }
 
     /// Writes `replication-offset-checkpoint`, the high watermarks.
@@ -287,25 +304,15 @@ impl Directory {
         if self.state() == DirectoryState::Offline {
             return Err(Error::Offline { path: self.path.clone() });
         }
-        let mut recovery_points = BTreeMap::new();
-        let mut log_starts = BTreeMap::new();
         for (partition, start) in self.starts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            match start {
-                Start::Clean(state) => {
-                    logs.entry(partition.clone()).or_insert_with(|| state.clone());
-                }
-                Start::Unclean { recovery_point, log_start_offset } => {
-                    recovery_points.insert(partition.clone(), *recovery_point);
-                    log_starts.insert(partition.clone(), *log_start_offset);
-                }
+            if let Start::Clean(state) = start {
+                logs.entry(partition.clone()).or_insert_with(|| state.clone());
             }
         }
         for (partition, state) in &logs {
-            recovery_points.insert(partition.clone(), state.log_end_offset);
-            log_starts.insert(partition.clone(), state.log_start_offset);
+            self.points.note(partition, Point::of_clean(state));
         }
-        self.write_recovery_points(recovery_points.iter().map(|(p, offset)| (p, *offset)))?;
-        self.write_log_starts(log_starts.iter().map(|(p, offset)| (p, *offset)))?;
+        self.write_points()?;
         clean_marker::write(self.disk(), &self.path, broker_epoch, &logs)
     }
 
@@ -368,52 +375,4 @@ fn containing(path: &Path) -> &Path {
         Some(parent) => parent,
         None => Path::new("/"),
     }
-}
-
-/// How often a folder is emptied again because a sync that was under way made another file in it.
-const REMOVE_ATTEMPTS: usize = 16;
-
-/// Removes a folder and the files in it; nothing when it is gone already. For a job thread.
-///
-/// A checkpoint of the log that began before its folder was renamed may still write files there. They are removed as
-/// well; a folder that never stays empty is left to the next start, which removes all folders of deleted topics.
-///
-/// # Errors
-/// What the disk says.
-pub fn remove_folder(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
-    let failed = |error| Error::io("remove", path, error);
-    for _ in 0..REMOVE_ATTEMPTS {
-        let entries = match disk.list(path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        };
-        for entry in entries {
-            match disk.remove_file(&path.join(&entry.name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
-        }
-        match disk.remove_directory(path) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-            other => return other.map_err(failed),
-        }
-    }
-    Ok(())
-}
-
-/// Removes files that retention or a truncation renamed; those that are gone do not matter. For a job thread.
-///
-/// # Errors
-/// What the disk says.
-pub fn remove_files(disk: &dyn Disk, paths: &[PathBuf]) -> Result<(), Error> {
-    for path in paths {
-        match disk.remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", path, error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

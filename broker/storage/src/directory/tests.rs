@@ -156,3 +156,91 @@ fn a_folder_is_removed_although_a_sync_still_makes_files_in_it() {
         });
     }
 }
+
+/// What a checkpoint file holds.
+fn stored(disk: &VirtualDisk, name: &str) -> String {
+    String::from_utf8(crate::disk::read_file(disk, &Path::new(PATH).join(name), 1000).unwrap()).unwrap()
+}
+
+/// Two logs of three records, whose checkpoint says so, after a kill.
+fn checkpointed(disk: &VirtualDisk) {
+    let directory = open(disk).unwrap();
+    for index in 0..2 {
+        let mut log = directory.create_log(&partition(index), TOPIC_ID, small(), NOW).unwrap();
+        append(&mut log, 0, produced(1, 0, 0, 3)).unwrap();
+        log.set_log_start_offset(Offset(1));
+        let plan = log.unsynced(crate::Depth::Checkpoint).unwrap();
+        plan.run().unwrap();
+        log.synced(&plan).unwrap();
+        directory.note_points(&partition(index), &log);
+    }
+    directory.write_points().unwrap();
+    drop(directory);
+    disk.kill();
+}
+
+#[test]
+fn a_checkpoint_keeps_what_it_said_of_logs_that_are_not_open() {
+    let disk = VirtualDisk::new();
+    checkpointed(&disk);
+    let directory = open(&disk).unwrap();
+    let (log, _) = directory.open_log(&partition(0), small(), NOW).unwrap();
+    directory.note_points(&partition(0), &log);
+    directory.write_points().unwrap();
+    let points = "0\n2\norders 0 3\norders 1 3\n";
+    assert_eq!(stored(&disk, "recovery-point-offset-checkpoint"), points);
+    assert_eq!(stored(&disk, "log-start-offset-checkpoint"), "0\n2\norders 0 1\norders 1 1\n");
+    // Nor is what is known of a log lost that cannot be closed.
+    directory.close_clean(BrokerEpoch(1), BTreeMap::new()).unwrap();
+    assert_eq!(stored(&disk, "recovery-point-offset-checkpoint"), points);
+}
+
+#[test]
+fn a_new_log_inherits_nothing_of_one_that_had_its_name() {
+    for deleted_in_an_earlier_run in [false, true] {
+        let disk = VirtualDisk::new();
+        checkpointed(&disk);
+        let mut directory = open(&disk).unwrap();
+        directory.delete_left(&partition(0), Uuid([1; 16])).unwrap();
+        if deleted_in_an_earlier_run {
+            drop(directory);
+            disk.kill();
+            directory = open(&disk).unwrap();
+        }
+        let mut log = directory.create_log(&partition(0), Uuid([8; 16]), small(), NOW).unwrap();
+        append(&mut log, 0, produced(1, 0, 0, 1)).unwrap();
+        drop((log, directory));
+        disk.kill();
+        let directory = open(&disk).unwrap();
+        let (log, report) = directory.open_log(&partition(0), small(), NOW).unwrap();
+        assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(0), Offset(1)));
+        assert_eq!(report.lost_records, 0);
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_costs_time_and_no_records() {
+    for name in ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint"] {
+        let disk = VirtualDisk::new();
+        checkpointed(&disk);
+        disk.flip(&Path::new(PATH).join(name), 0, 1).unwrap();
+        let directory = open(&disk).unwrap();
+        let [notice] = directory.notices() else { panic!("{:?}", directory.notices()) };
+        assert!(notice.contains(name) && notice.contains("taken as empty"), "{notice}");
+        let (log, _) = directory.open_log(&partition(1), small(), NOW).unwrap();
+        assert_eq!(log.log_end_offset(), Offset(3));
+    }
+}
+
+#[test]
+fn a_log_whose_folder_keeps_its_name_can_be_put_aside() {
+    let disk = VirtualDisk::new();
+    let directory = open(&disk).unwrap();
+    let mut log = directory.create_log(&partition(0), TOPIC_ID, small(), NOW).unwrap();
+    disk.inject(|call| (call.name == "rename").then_some(Fault::NoSpace));
+    assert!(!directory.delete_log(&partition(0), &mut log, Uuid([1; 16])).unwrap_err().is_fatal());
+    disk.heal();
+    assert_eq!(directory.left(&partition(0)).unwrap(), Some(Left::Unclean(TOPIC_ID)));
+    directory.keep_stray(&partition(0), Uuid([2; 16])).unwrap();
+    directory.create_log(&partition(0), Uuid([8; 16]), small(), NOW).unwrap();
+}

@@ -31,6 +31,7 @@ mod tests;
 pub use append::{AppendOutcome, Appended};
 pub use open::{CleanState, RecoveryReport, SegmentState, Start};
 pub use read::{FetchedRange, OffsetOutOfRange, ReadPlan};
+pub use retention::RetentionPlan;
 pub use sync::{Depth, SyncPlan};
 pub use time::{TimeFound, TimePlan};
 pub use transactions::{AbortedPlan, AbortedTransaction};
@@ -314,6 +315,7 @@ impl Log {
     /// What the disk says.
     pub(crate) fn rename_deleted(&mut self, to: &Path) -> Result<(), Error> {
         let from = self.path();
+        self.folder.begin_delete();
         self.files.disk().rename(&from, to).map_err(|e| Error::io("rename", &from, e))?;
         self.folder.deleted(to);
         self.failed = true;

@@ -116,15 +116,21 @@ fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Arc<dyn File>
 
 impl SegmentSync {
     fn run(&self, generation: u64) -> Result<(), Error> {
-        let failed = |suffix: &str, error| Error::sync("sync", &self.segment.path(suffix), error);
-        match self.segment.open() {
-            Ok(file) => file.sync_data().map_err(|e| failed(LOG, e))?,
+        match self.run_all(generation) {
             // Retention removed the segment meanwhile: nothing is left to make durable.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.segment.is_deleted() => {
-                return Ok(());
+            Err(Error::Io { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && self.segment.is_deleted() =>
+            {
+                Ok(())
             }
-            Err(error) => return Err(failed(LOG, error)),
+            other => other,
         }
+    }
+
+    fn run_all(&self, generation: u64) -> Result<(), Error> {
+        let failed = |suffix: &str, error| Error::sync("sync", &self.segment.path(suffix), error);
+        let synced = self.segment.open().and_then(|file| file.sync_data());
+        synced.map_err(|e| failed(LOG, e))?;
         if !self.indexes {
             return Ok(());
         }

@@ -14,7 +14,7 @@ use super::active::Active;
 use super::scan::{self, Step};
 use super::{CHECKPOINTS_AFTER_TRUNCATION, Log, MaxTimestamp, Sealed};
 use crate::checkpoint;
-use crate::disk::Wait;
+use crate::disk::{Disk, Wait};
 use crate::error::Error;
 use crate::index::{self, Tail};
 use crate::names::{self, INDEX, LOG, TIME_INDEX, TXN_INDEX};
@@ -83,7 +83,7 @@ impl Log {
         // The file makes the start known to whoever opens the log next. Where no old file bears its name it comes
         // first, so that a crash never leaves a log without any segment.
         if is_above {
-            self.create_segment(&next.segment)?;
+            create_segment(self.files.disk(), &next.segment)?;
         }
         let mut removed = Vec::new();
         for sealed in std::mem::take(&mut self.sealed) {
@@ -94,7 +94,7 @@ impl Log {
         }
         self.active = next;
         if !is_above {
-            self.create_segment(&self.active.segment)?;
+            create_segment(self.files.disk(), &self.active.segment)?;
         }
         self.active.exists = true;
         self.log_start_offset = start;
@@ -103,14 +103,6 @@ impl Log {
         self.recovery_point = start;
         self.synced_offset = start;
         Ok(removed)
-    }
-
-    /// Makes the files of an empty segment and their names durable.
-    pub(super) fn create_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
-        segment.create().map_err(|e| Error::io("create", &segment.log_path(), e))?;
-        Self::create_index_files(segment)?;
-        let path = self.path();
-        self.files.disk().sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))
     }
 
     fn begin_cut(&mut self, end: Offset) -> Result<(), Error> {
@@ -217,4 +209,12 @@ impl Log {
 
 fn mark_deleted(segment: &Segment) -> Result<Vec<PathBuf>, Error> {
     segment.mark_deleted().map_err(|e| Error::io("rename", &segment.log_path(), e))
+}
+
+/// Makes the files of an empty segment and their names durable.
+pub(super) fn create_segment(disk: &dyn Disk, segment: &Arc<Segment>) -> Result<(), Error> {
+    segment.create().map_err(|e| Error::io("create", &segment.log_path(), e))?;
+    Log::create_index_files(segment)?;
+    let path = segment.folder().path();
+    disk.sync_directory(&path).map_err(|e| Error::sync("sync folder", &path, e))
 }

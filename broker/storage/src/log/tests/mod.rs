@@ -4,6 +4,7 @@ mod damage;
 mod failures;
 mod producers;
 mod recovery;
+mod retention;
 
 use std::path::Path;
 
@@ -153,44 +154,6 @@ fn cold_reads_ask_to_be_warmed() {
 }
 
 #[test]
-fn retention_removes_by_time_size_and_start() {
-    let disk = VirtualDisk::new();
-    let mut log = create(&disk, LogConfig { retention_ms: Some(1000), ..small() });
-    for i in 0..100 {
-        append(&mut log, 0, batch(1, 100, i * 100)).unwrap();
-    }
-    let segments = log.segment_count();
-    assert!(log.retention(Timestamp(1000), Offset(100)).unwrap().is_empty(), "nothing is old");
-    assert!(
-        log.retention(Timestamp(1 << 40), Offset(0)).unwrap().is_empty(),
-        "nothing is below the watermark"
-    );
-    let removed = log.retention(Timestamp(6_000), Offset(100)).unwrap();
-    assert!(!removed.is_empty() && removed.iter().all(|path| path.to_string_lossy().ends_with(".deleted")));
-    let start = log.log_start_offset();
-    assert!(start > Offset(0) && start <= Offset(50) && log.segment_count() < segments);
-    assert!(log.plan_read(Offset(start.0 - 1), Offset(100), ALL).is_err());
-    assert_eq!(read_all(&log, start.0, ALL).len(), usize::try_from(100 - start.0).unwrap());
-
-    log.update_config(LogConfig { retention_bytes: Some(5000), retention_ms: None, ..small() });
-    log.retention(NOW, Offset(100)).unwrap();
-    assert!((5000..5000 + 4096).contains(&log.size_bytes()), "{}", log.size_bytes());
-
-    log.update_config(LogConfig { retention_ms: None, ..small() });
-    log.set_log_start_offset(Offset(99));
-    log.retention(NOW, Offset(100)).unwrap();
-    assert_eq!(log.segment_count(), 1);
-    assert_eq!(log.log_start_offset(), Offset(99));
-
-    log.update_config(LogConfig { retention_ms: Some(1), ..small() });
-    log.retention(Timestamp(1 << 40), Offset(100)).unwrap();
-    assert_eq!(
-        (log.log_start_offset(), log.log_end_offset(), log.size_bytes()),
-        (Offset(100), Offset(100), 0)
-    );
-}
-
-#[test]
 fn segments_roll_by_record_time() {
     let disk = VirtualDisk::new();
     let mut log = create(&disk, LogConfig { segment_ms: 1000, ..LogConfig::default() });
@@ -251,6 +214,22 @@ fn records_below_the_start_are_not_found_by_time() {
             assert_eq!(found(log.plan_time(Timestamp(time), Offset(300))), first, "{time} from {start}");
         }
     }
+}
+
+#[test]
+fn a_batch_that_claims_a_time_that_no_record_has_is_the_answer_itself() {
+    let disk = VirtualDisk::new();
+    let mut log = create(&disk, small());
+    append(&mut log, 2, batch(2, 50, 10)).unwrap();
+    let mut claims = batch(2, 50, 20);
+    // The field of the greatest timestamp, which only strict validation compares with the records.
+    claims[35..43].copy_from_slice(&99_i64.to_be_bytes());
+    let crc = crc32c::crc32c(&claims[21..]);
+    claims[17..21].copy_from_slice(&crc.to_be_bytes());
+    append(&mut log, 2, claims).unwrap();
+    let found = log.plan_max_timestamp(log.log_end_offset()).run(Wait::Long).unwrap().unwrap();
+    assert_eq!((found.offset, found.timestamp), (Offset(2), Timestamp(99)));
+    assert_eq!(log.plan_time(Timestamp(50), log.log_end_offset()).run(Wait::Long).unwrap(), None);
 }
 
 #[test]
