@@ -33,6 +33,7 @@ def wrong_headers():
         for version in versions:
             yield f"API {key} version {version}", framed(header(key, version) + bytes(40))
     yield "a client id of -2 bytes", framed(i16(METADATA) + i16(4) + i32(1) + i16(-2) + METADATA_4[19:])
+    yield "a client id that is not UTF-8", framed(i16(METADATA) + i16(4) + i32(1) + i16(4) + b"l\xfftt" + METADATA_4[19:])
     yield "a client id longer than the frame", framed(i16(METADATA) + i16(4) + i32(1) + i16(30000) + b"x")
     yield "no client id where one must be", framed(i16(METADATA) + i16(4) + i32(1))
     yield "a header with huge tagged fields", framed(header(METADATA, 12) + HUGE_VARINT + bytes(20))

@@ -2,7 +2,7 @@
 
 import gzip
 
-from raw import requests
+from raw import lz4, requests
 from raw.batch import batch, now, old_message, record
 from raw.wire import PRODUCE, Closed, varint
 
@@ -36,6 +36,8 @@ def batches(_suite):
     yield _write("a batch behind zeros", bytes(61) + good)
     yield _write("a batch with base offset -1", batch(base_offset=-1))
     yield _write("a batch that is too large for its topic", batch([record(b"x" * 2000)]), topic="bad-input-small")
+    yield _write("a batch that is larger than its topic's segments", batch([record(b"x" * 1_100_000)]),
+                 topic="bad-input-segments")
 
 
 def counts(_suite):
@@ -83,6 +85,8 @@ def attributes(_suite):
         yield _write(f"codec {codec}", batch(attributes=codec))
     yield _write("zstd in Produce 6", batch(attributes=4), version=6)
     yield _write("a delete horizon", batch(attributes=0x40))
+    for topic in ["bad-input-stamped", "bad-input-target"]:
+        yield _write(f"the broker's kind of time, set by the client, to {topic}", batch(attributes=0x08), topic=topic)
     for sequence in [-1, -5]:
         yield _write(f"a producer with sequence {sequence}",
                      batch(producer_id=4_000_000, producer_epoch=0, sequence=sequence))
@@ -95,6 +99,10 @@ def compressed(_suite):
     for name, codec in [("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)]:
         yield _write(f"garbage that says {name}", batch(attributes=codec, payload=b"garbage" * 5, count=1,
                                                         last_offset_delta=0), topic="bad-input-compact")
+    for linked in [False, True]:
+        yield _write(f"lz4 with {'linked' if linked else 'independent'} blocks",
+                     batch(attributes=3, payload=lz4.frame(record(), linked), count=1, last_offset_delta=0),
+                     topic="bad-input-packed")
     packed = gzip.compress(record())
     yield _write("gzip of one record that says it is two", batch(attributes=1, payload=packed, count=2,
                                                                  last_offset_delta=1), topic="bad-input-compact")
@@ -212,6 +220,7 @@ def offset_requests(_suite):
     for timestamp in [-7, -99, -2**63]:
         yield (f"ListOffsets at {timestamp}",
                lambda connection, at=timestamp: requests.list_offsets(connection, "bad-input", at))
+    yield "ListOffsets of the same partition twice", lambda connection: requests.list_offsets_twice(connection, "bad-input")
     yield "ListOffsets of an unknown topic", lambda connection: requests.list_offsets(connection, "bad-input-absent", -1)
     yield "ListOffsets of partition 7", lambda connection: requests.list_offsets(connection, "bad-input", -1, partition=7)
     yield "ListOffsets with leader epoch 9", lambda connection: requests.list_offsets(connection, "bad-input", -1, epoch=9)

@@ -76,6 +76,24 @@ def list_offsets(connection, topic, timestamp, partition=0, version=5, epoch=-1,
     return f"error {code}" if code else f"offset {answer.i64()}"
 
 
+def list_offsets_twice(connection, topic, version=5):
+    """ListOffsets 5 for one partition two times; the partitions and codes of the answer."""
+    wanted = i32(0) + i32(-1) + i64(-1)
+    body = i32(-1) + i8(0) + array([string(topic) + array([wanted, wanted])])
+    answer = connection.request(LIST_OFFSETS, version, body)
+    answer.i32()
+
+    def partition():
+        number, code = answer.i32(), answer.i16()
+        answer.i64(), answer.i64(), answer.i32()
+        return [number, code]
+
+    def of_topic():
+        answer.string()
+        return answer.array(partition)
+    return f"answers {answer.array(of_topic)}"
+
+
 def metadata(connection, *topics, version=4, create=False):
     """Metadata 4; the code of each topic."""
     body = array([string(topic) for topic in topics]) + i8(create)

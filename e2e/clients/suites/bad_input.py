@@ -40,7 +40,8 @@ _INVALID_RECORD = {
     "offsets inside a batch are dense; Kafka trusts the header": ["offset deltas 0, 2, 1", "offset deltas 0, 0, 0"],
     "a client's control batch is refused before anything else is asked": ["a control batch of a transaction"],
     "what cannot be decompressed is an invalid record; Kafka has an unknown error": [
-        "garbage that says gzip", "garbage that says snappy", "garbage that says lz4", "garbage that says zstd"],
+        "garbage that says gzip", "garbage that says snappy", "garbage that says lz4", "garbage that says zstd",
+        "lz4 with linked blocks"],
 }
 DIFFERS = {
     **{name: ("closed", why) for why, names in _CLOSED.items() for name in names},
@@ -100,6 +101,10 @@ class BadInput:
         create(self.broker, self.jvm, "bad-input", 1)
         create(self.broker, self.jvm, "bad-input-small", 1, max_message_bytes=1000)
         create(self.broker, self.jvm, "bad-input-compact", 1, cleanup_policy="compact")
+        # Where all of a compressed batch is looked at, and some are taken.
+        create(self.broker, self.jvm, "bad-input-packed", 1, cleanup_policy="compact")
+        create(self.broker, self.jvm, "bad-input-segments", 1, segment_bytes=1 << 20, max_message_bytes=2_000_000)
+        create(self.broker, self.jvm, "bad-input-stamped", 1, message_timestamp_type="LogAppendTime")
         create(self.broker, self.jvm, "bad-input-window", 1, message_timestamp_before_max_ms=3600000)
         for topic in ["bad-input-target", "bad-input-writes", "bad-input.target_one"]:
             create(self.broker, self.jvm, topic, 1)
