@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::effects::{Effects, Job, Now, Ticket, TicketKind};
 use crate::hosting::Removal;
 use crate::node::Node;
-use crate::partition::Partition;
 
 /// Something that is done again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

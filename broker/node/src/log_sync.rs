@@ -205,7 +205,8 @@ impl Node {
         if round.depth == Depth::Checkpoint && !checkpointed.is_empty() {
             // Taken before the starts are read: who comes later may have moved one behind that.
             let deletions = std::mem::take(&mut self.sync_queue().state.lock().deletions);
-            let stored = self.store_recovery_points(&checkpointed, effects);
+            let moved: Vec<_> = deletions.iter().flat_map(|deletion| &deletion.partitions).collect();
+            let stored = self.store_recovery_points(&checkpointed, &moved, effects);
             let code = if stored { ErrorCode::None } else { ErrorCode::KafkaStorageError };
             for deletion in deletions {
                 effects.replies.extend(deletion.finish(code));
@@ -226,12 +227,18 @@ impl Node {
 impl Node {
     /// Writes down from where each log would have to be recovered, and where it starts; on the sync thread, which may
     /// wait for the disk. Whether it was written.
-    fn store_recovery_points(&self, checkpointed: &[Arc<Partition>], effects: &mut Effects) -> bool {
+    fn store_recovery_points(
+        &self,
+        checkpointed: &[Arc<Partition>],
+        moved: &[&Arc<Partition>],
+        effects: &mut Effects,
+    ) -> bool {
         if self.directory_state() == DirectoryState::Offline {
             return false;
         }
         let directory = self.directory();
-        for partition in checkpointed {
+        // Those whose start was moved may have their turn in another round.
+        for partition in checkpointed.iter().chain(moved.iter().copied()) {
             if let Some(log) = &partition.lock().log {
                 directory.note_points(&partition.name(), log);
             }

@@ -54,7 +54,9 @@ impl Scanner {
     }
 
     fn all(context: &mut Context<'_>) -> VecDeque<Reading> {
-        let topics: Vec<_> = context.oracle.topics().cloned().collect();
+        let deleted_too = Self::is_alone(context);
+        let topics = context.oracle.all_topics().filter(|topic| deleted_too || !topic.deletion_asked);
+        let topics: Vec<_> = topics.cloned().collect();
         let mut waiting = VecDeque::new();
         for topic in topics {
             for partition in 0..topic.partitions {
@@ -67,9 +69,15 @@ impl Scanner {
         waiting
     }
 
+    /// Nobody else asks for anything: no topic gives its name to another one meanwhile.
+    fn is_alone(context: &Context<'_>) -> bool {
+        context.oracle.cut_pending || context.draining
+    }
+
     fn read_on(&mut self, context: &mut Context<'_>) {
+        let is_alone = Self::is_alone(context);
         let Some(reading) = self.waiting.front_mut() else { return };
-        if context.oracle.by_id(reading.place.0).is_none_or(|topic| topic.deletion_asked) {
+        if context.oracle.by_id(reading.place.0).is_none_or(|topic| topic.deletion_asked && !is_alone) {
             self.waiting.pop_front();
             return;
         }
@@ -116,10 +124,20 @@ impl Scanner {
         }
     }
 
-    fn offset(&mut self, frame: &[u8], version: i16) -> Result<Option<i64>, String> {
+    /// The topic was deleted after all, as somebody had asked.
+    fn skip_deleted(&mut self, code: ErrorCode, context: &Context<'_>) {
+        let unknown = matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId);
+        let topic = self.waiting.front().and_then(|reading| context.oracle.by_id(reading.place.0));
+        if unknown && topic.is_some_and(|topic| topic.deletion_asked) {
+            self.waiting.pop_front();
+        }
+    }
+
+    fn offset(&mut self, frame: &[u8], version: i16, context: &Context<'_>) -> Result<Option<i64>, String> {
         let response = body::<ListOffsetsRequest>(frame, version)?;
         let answer = response.topics.first().and_then(|topic| topic.partitions.first());
         let answer = answer.ok_or("ListOffsets was answered without its partition")?;
+        self.skip_deleted(answer.error_code, context);
         Ok((!Self::retry(answer.error_code, "ListOffsets")?).then_some(answer.offset.0))
     }
 
@@ -141,6 +159,7 @@ impl Scanner {
             return Ok(());
         }
         if Self::retry(data.error_code, "Fetch")? {
+            self.skip_deleted(data.error_code, context);
             return Ok(());
         }
         let (Some(next), Some(end)) = (reading.next, reading.end) else { return Ok(()) };
@@ -223,14 +242,14 @@ impl Client for Scanner {
                 Ok(())
             }
             What::Latest => {
-                let offset = self.offset(frame, version)?;
+                let offset = self.offset(frame, version, context)?;
                 if let (Some(reading), Some(end)) = (self.waiting.front_mut(), offset) {
                     reading.end = Some(end);
                 }
                 Ok(())
             }
             What::Earliest => {
-                let offset = self.offset(frame, version)?;
+                let offset = self.offset(frame, version, context)?;
                 let (Some(reading), Some(start)) = (self.waiting.front_mut(), offset) else { return Ok(()) };
                 let retained = reading.kind != Kind::Retained;
                 if context.oracle.by_id(reading.place.0).is_some() {

@@ -86,12 +86,18 @@ counters! {
     cold_reads,
     /// Logs that were recovered.
     recoveries,
+    /// Times a log was held to what a checkpoint must have made durable.
+    checkpointed,
+    /// Topics that outlived a request for their deletion.
+    undeleted,
     /// Records that a loss of power took, as their topic allows.
     records_lost,
     /// Partitions whose oldest records retention deleted.
     retentions,
     /// Logs whose start DeleteRecords moved.
     starts_moved,
+    /// Decisions refused because the metadata log takes none so large.
+    too_large,
     /// Topics created.
     created,
     /// Topics deleted.

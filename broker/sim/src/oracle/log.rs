@@ -24,6 +24,8 @@ pub(crate) struct Log {
     acked_end: i64,
     /// What every later request must see as high watermark, at least.
     floor: i64,
+    /// What lies before survives everything: a checkpoint came after it, or an ordered stop.
+    durable_end: i64,
     /// The largest log start that was seen since the power was last lost.
     start: i64,
 }
@@ -35,6 +37,11 @@ impl Log {
 
     pub(crate) const fn start(&self) -> i64 {
         self.start
+    }
+
+    /// What lies before an offset is on the device by now.
+    pub(crate) fn is_durable_until(&mut self, end: i64) {
+        self.durable_end = self.durable_end.max(end);
     }
 
     /// The offset after the last record that is known.
@@ -111,6 +118,12 @@ impl Log {
     ///
     /// With `synced` a high watermark covers what was synced alone, so that what anybody saw survives a loss of power.
     pub(crate) fn ends_at(&mut self, end: i64, may_lose: bool, synced: bool) -> Result<usize, String> {
+        if end < self.durable_end {
+            return Err(format!(
+                "the log ends at {end}, and a checkpoint held it until {}",
+                self.durable_end
+            ));
+        }
         let lost = self.facts.split_off(&end);
         let seen = self.acked_end.max(self.floor);
         if !lost.is_empty() && !may_lose || synced && seen > end {
@@ -209,6 +222,15 @@ mod tests {
         assert_eq!(log.acked(0, values(1, 0..3)), Ok(()));
         assert_eq!(log.ends_at(2, true, false), Ok(1));
         assert_eq!(log.learn(2, value(1, 2)), Ok(()), "it may be sent again");
+    }
+
+    #[test]
+    fn a_loss_of_power_takes_nothing_that_a_checkpoint_held() {
+        let mut log = Log::default();
+        assert_eq!(log.acked(0, values(1, 0..5)), Ok(()));
+        log.is_durable_until(3);
+        assert_eq!(log.ends_at(3, true, false), Ok(2));
+        assert!(log.ends_at(2, true, false).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod look_up;
 mod topic;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::id::{ProducerEpoch, ProducerId, TopicId};
 
@@ -18,15 +18,42 @@ pub(crate) use look_up::Span;
 pub(crate) use topic::{Kind, Place, Topic};
 pub(crate) use value::{Value, batch};
 
+/// How often it is noted how far the logs go, in nanoseconds.
+const LOOK_EVERY: u64 = 10_000_000;
+
+/// Deletions of whatever has a name: several topics may have had it meanwhile.
+#[derive(Debug, Default)]
+struct Deletions {
+    /// How many may still be carried out.
+    pending: u32,
+    /// When the last one was answered.
+    answered: u64,
+}
+
+/// A creation that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Creation {
+    pub(crate) kind: Kind,
+    pub(crate) partitions: i32,
+    /// When.
+    pub(crate) sent: u64,
+}
+
 /// All that is known.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     topics: BTreeMap<String, Topic>,
     /// Topics whose deletion was acknowledged, and when.
     deleted: BTreeMap<TopicId, u64>,
-    /// Names that were asked to be created without an answer so far, for what.
-    creations: BTreeMap<String, (Kind, i32)>,
+    /// Creations that were asked for without an answer so far, by name.
+    creations: BTreeMap<String, Vec<(Kind, i32)>>,
+    /// Deletions of whatever has a name.
+    deletions: BTreeMap<String, Deletions>,
     logs: BTreeMap<Place, Log>,
+    /// How far every log was seen to go, and when.
+    seen: VecDeque<(u64, Vec<(Place, i64)>)>,
+    /// When the process began that runs now, or the last one ended.
+    process_since: u64,
     producers: BTreeSet<(ProducerId, ProducerEpoch)>,
     next_producer: u32,
     /// The power was lost, and what that took is not yet found out.
@@ -44,6 +71,11 @@ impl Oracle {
     /// Topics that exist and that nobody asked to delete.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.values().filter(|topic| !topic.deletion_asked)
+    }
+
+    /// Topics that exist, or may.
+    pub(crate) fn all_topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values()
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
@@ -83,23 +115,58 @@ impl Oracle {
 
     /// A topic is asked to be created.
     pub(crate) fn creating(&mut self, name: &str, kind: Kind, partitions: i32) {
-        self.creations.insert(name.to_owned(), (kind, partitions));
+        self.creations.entry(name.to_owned()).or_default().push((kind, partitions));
     }
 
-    /// The creation was refused.
-    pub(crate) fn not_created(&mut self, name: &str) {
-        self.creations.remove(name);
+    /// The creation was refused, or came to pass.
+    pub(crate) fn take_creation(&mut self, name: &str, kind: Kind, partitions: i32) {
+        let pending = self.creations.get_mut(name);
+        if let Some(pending) = pending
+            && let Some(at) = pending.iter().position(|creation| *creation == (kind, partitions))
+        {
+            pending.remove(at);
+        }
     }
 
-    /// A topic that had been asked for is there.
-    pub(crate) fn created(&mut self, name: &str, id: TopicId, now: u64) -> Result<(), String> {
-        let Some((kind, partitions)) = self.creations.remove(name) else {
-            return Err(format!("topic {name} exists, and nobody created it"));
-        };
-        if self.deleted.contains_key(&id) {
-            return Err(format!("topic {name} was created with the id of a deleted one"));
+    /// The creation of a topic was acknowledged.
+    pub(crate) fn created(
+        &mut self,
+        name: &str,
+        id: TopicId,
+        creation: Creation,
+        now: u64,
+    ) -> Result<(), String> {
+        self.take_creation(name, creation.kind, creation.partitions);
+        if self.topics.get(name).is_some_and(|topic| topic.id == id) {
+            // Somebody's list was faster.
+            return Ok(());
+        }
+        match self.deleted.get(&id) {
+            // So was somebody's deletion.
+            Some(at) if *at >= creation.sent => return Ok(()),
+            Some(_) => return Err(format!("topic {name} was created with the id of a deleted one")),
+            None => {}
+        }
+        self.exists(name, id, (creation.kind, creation.partitions), (creation.sent, now))
+    }
+
+    /// A topic is there, by what was asked for at `since` and answered now.
+    fn exists(
+        &mut self,
+        name: &str,
+        id: TopicId,
+        (kind, partitions): (Kind, i32),
+        (since, now): (u64, u64),
+    ) -> Result<(), String> {
+        if let Some(before) = self.topics.get(name) {
+            if !before.deletion_asked {
+                return Err(format!("{name} has another id than it was created with"));
+            }
+            let before = before.id;
+            self.deleted(before, now);
         }
         self.counters.created += 1;
+        let deletions = self.deletions.get(name);
         let topic = Topic {
             name: name.to_owned(),
             id,
@@ -110,18 +177,33 @@ impl Oracle {
             partitions_maybe: partitions,
             configs: BTreeMap::new(),
             configs_maybe: Vec::new(),
-            deletion_asked: false,
+            // What was to delete another one of the name may delete this one.
+            deletion_asked: deletions.is_some_and(|asked| asked.pending > 0 || asked.answered >= since),
+            asked_at: now,
         };
         self.topics.insert(name.to_owned(), topic);
         Ok(())
     }
 
+    /// Whatever has a name is asked to be deleted.
+    pub(crate) fn deleting(&mut self, name: &str) {
+        self.deletions.entry(name.to_owned()).or_default().pending += 1;
+    }
+
+    /// Such a deletion was carried out, or found nothing.
+    pub(crate) fn deletion_answered(&mut self, name: &str, now: u64) {
+        let deletions = self.deletions.entry(name.to_owned()).or_default();
+        deletions.pending = deletions.pending.saturating_sub(1);
+        deletions.answered = now;
+    }
+
     /// A topic that was asked to be deleted is gone.
-    pub(crate) fn deleted(&mut self, name: &str, now: u64) {
-        let Some(topic) = self.topics.remove(name) else { return };
+    pub(crate) fn deleted(&mut self, id: TopicId, now: u64) {
+        self.deleted.entry(id).or_insert(now);
+        let Some(name) = self.by_id(id).map(|topic| topic.name.clone()) else { return };
+        self.topics.remove(&name);
         self.counters.deleted += 1;
-        self.deleted.insert(topic.id, now);
-        self.logs.retain(|(id, _), _| *id != topic.id);
+        self.logs.retain(|(of, _), _| *of != id);
     }
 
     pub(crate) fn is_deleted(&self, id: TopicId) -> bool {
@@ -136,9 +218,13 @@ impl Oracle {
         now: u64,
     ) -> Result<(), String> {
         for (name, id, partitions) in found {
-            let replaced = self.topics.get(name).is_some_and(|topic| !topic.deletion_asked);
             match self.topics.get_mut(name).filter(|topic| topic.id == *id) {
                 Some(topic) => {
+                    if topic.asked_at < self.process_since && self.process_since <= sent {
+                        // Who was asked has ended, and what it had decided is replayed: nobody deletes it any more.
+                        self.counters.undeleted += u64::from(topic.deletion_asked);
+                        topic.deletion_asked = false;
+                    }
                     if *partitions == topic.partitions_maybe {
                         self.counters.grown += u64::from(topic.partitions != *partitions);
                         topic.grown_at = if topic.partitions == *partitions { topic.grown_at } else { now };
@@ -151,16 +237,12 @@ impl Oracle {
                     return Err(format!("{name} was deleted and is there again"));
                 }
                 None if self.deleted.contains_key(id) => {}
-                None if replaced => {
-                    return Err(format!("{name} has another id than it was created with"));
-                }
                 None => {
-                    self.deleted(name, now);
-                    self.created(name, *id, now)?;
-                    // Of several creations that were asked for, an earlier one may have come to pass.
-                    if let Some(topic) = self.topics.get_mut(name) {
-                        (topic.partitions, topic.partitions_maybe) = (*partitions, *partitions);
-                    }
+                    // Of several creations that were asked for, any may have come to pass.
+                    let Some((kind, _)) = self.creations.get_mut(name).and_then(Vec::pop) else {
+                        return Err(format!("topic {name} exists, and nobody created it"));
+                    };
+                    self.exists(name, *id, (kind, *partitions), (sent, now))?;
                 }
             }
         }
@@ -174,15 +256,20 @@ impl Oracle {
             if !topic.deletion_asked {
                 return Err(format!("{} is gone, and nobody deleted it", topic.name));
             }
-            self.deleted(&topic.name, now);
+            self.deleted(topic.id, now);
         }
         Ok(())
     }
 
-    /// Settings of a topic were read.
-    pub(crate) fn described(&mut self, name: &str, found: &BTreeMap<String, String>) -> Result<(), String> {
+    /// Settings of a topic were read by a request that was sent at `sent`.
+    pub(crate) fn described(
+        &mut self,
+        name: &str,
+        found: &BTreeMap<String, String>,
+        sent: u64,
+    ) -> Result<(), String> {
         let Some(topic) = self.topics.get_mut(name) else { return Ok(()) };
-        for (key, value) in &topic.configs {
+        for (key, (value, _)) in topic.configs.iter().filter(|(_, (_, at))| *at <= sent) {
             let maybe = topic.configs_maybe.iter().any(|(k, v)| k == key && found.get(k) == Some(v));
             if found.get(key) != Some(value) && !maybe {
                 return Err(format!("{name}: {key} is {:?} and was set to {value}", found.get(key)));
@@ -194,11 +281,45 @@ impl Oracle {
     /// What was not synced may be gone: the power was lost, or the page cache gave up what a sync had failed for.
     pub(crate) fn unsynced_lost(&mut self) {
         self.groups.unsynced_lost();
-        // Nobody scans topics that were to be deleted. Where the power took the deletion, it took records too.
-        let doomed = |id: &TopicId| self.topics.values().any(|topic| topic.id == *id && topic.deletion_asked);
-        self.logs.retain(|(id, _), _| !doomed(id));
         self.cut_pending = true;
         self.power_losses += 1;
+        self.seen.clear();
+    }
+
+    /// The broker's process ended.
+    pub(crate) fn process_ended(&mut self, now: u64) {
+        self.process_since = now;
+        self.offline_since = None;
+        for deletions in self.deletions.values_mut() {
+            deletions.answered = if deletions.pending > 0 { now } else { deletions.answered };
+            deletions.pending = 0;
+        }
+    }
+
+    /// Notes from time to time how far each log is seen to go; not while it is not known what a loss of power took.
+    pub(crate) fn look(&mut self, now: u64) {
+        if !self.cut_pending && self.seen.back().is_none_or(|(at, _)| *at + LOOK_EVERY <= now) {
+            self.seen.push_back((now, self.logs.iter().map(|(place, log)| (*place, log.floor())).collect()));
+        }
+    }
+
+    /// A checkpoint has come of everything that was seen by then.
+    pub(crate) fn is_checkpointed(&mut self, then: u64) {
+        while self.seen.front().is_some_and(|(at, _)| *at <= then) {
+            for (place, end) in self.seen.pop_front().into_iter().flat_map(|(_, ends)| ends) {
+                if let Some(log) = self.logs.get_mut(&place) {
+                    log.is_durable_until(end);
+                    self.counters.checkpointed += 1;
+                }
+            }
+        }
+    }
+
+    /// The broker stopped in order: all that was seen is on the device.
+    pub(crate) fn stopped(&mut self) {
+        if !self.cut_pending {
+            self.logs.values_mut().for_each(|log| log.is_durable_until(log.floor()));
+        }
     }
 
     /// Something that was asked for at `sent` was acknowledged.

@@ -34,10 +34,12 @@ pub(crate) struct Topic {
     pub(crate) grown_at: u64,
     /// Partitions that were asked for without an answer so far.
     pub(crate) partitions_maybe: i32,
-    /// Settings that were acknowledged.
-    pub(crate) configs: BTreeMap<String, String>,
+    /// Settings that were acknowledged, and when.
+    pub(crate) configs: BTreeMap<String, (String, u64)>,
     /// Settings that were asked for without an answer so far.
     pub(crate) configs_maybe: Vec<(String, String)>,
-    /// Somebody asked for its deletion.
+    /// Somebody asked for its deletion, or for that of whatever has its name.
     pub(crate) deletion_asked: bool,
+    /// When that was, last.
+    pub(crate) asked_at: u64,
 }

@@ -57,6 +57,7 @@ impl World {
             return;
         }
         self.ailing = true;
+        self.ailed = true;
         let left = AtomicU64::new(after);
         match broken {
             Broken::Reads => {
@@ -87,6 +88,7 @@ impl World {
             self.trace.event(self.now, format_args!("there is room on the disk"));
             self.disk.set_capacity(None);
             self.sound_since = self.now;
+            self.roomy_since = Some(self.now);
         }
     }
 

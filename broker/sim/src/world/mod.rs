@@ -37,6 +37,13 @@ const EVENTS_MIN: u64 = 20_000;
 const OPERATIONS_MIN: u64 = 2_500;
 const FAULTS_MIN: u64 = 3;
 
+/// How long the rounds of one checkpoint take at most while no job is slow.
+const CHECKPOINT_TAKES: u64 = 200 * MILLI;
+/// How long jobs go on that were begun while they were slow.
+const SLOW_JOBS_LAST: u64 = 1_000 * MILLI;
+/// When there is room again, logs that found none are opened within this time.
+const LATE_LOGS_OPEN: u64 = 3_000 * MILLI;
+
 /// Something that is to happen.
 enum Event {
     /// A client has time.
@@ -115,6 +122,12 @@ pub(crate) struct World {
     offline: bool,
     /// Since when nothing is wrong that requests may have to wait for.
     sound_since: u64,
+    /// Since when nothing is wrong that a checkpoint may have to wait for; `None` while something is.
+    calm_since: Option<u64>,
+    /// When there was room on the disk again, last.
+    roomy_since: Option<u64>,
+    /// Calls to the disk were made to fail since this process began.
+    ailed: bool,
     /// The disk's failures that were counted.
     counted: Failures,
     /// The node hears now that a job met one.
@@ -169,12 +182,39 @@ impl World {
                 break;
             }
             self.step(event);
+            self.expect_checkpoints();
             self.advance();
         }
         self.check_worth();
         let (trace, events) = (self.trace.hash(), self.trace.events());
         let failure = self.failure.take().map(|why| (why, self.trace.into_last()));
         Outcome { failure, trace, events, records: self.oracle.records(), counters: self.oracle.counters }
+    }
+
+    /// Holds the broker to its word: what was acknowledged is on the device after `background.sync.interval.ms`, unless
+    /// something kept it from that.
+    fn expect_checkpoints(&mut self) {
+        self.oracle.look(self.now);
+        let is_ready = self.server.as_ref().is_some_and(|server| server.node.is_ready());
+        let is_slow = self.now < self.slow_until + SLOW_JOBS_LAST;
+        let is_sound = !self.offline && !self.ailed && self.full == 0 && !self.are_logs_late();
+        let is_calm = is_ready && is_sound && !is_slow;
+        if !is_calm {
+            self.calm_since = None;
+            return;
+        }
+        let since = *self.calm_since.get_or_insert(self.now);
+        let takes = self.config.background_sync_interval_ms * MILLI + CHECKPOINT_TAKES;
+        if let Some(then) = self.now.checked_sub(takes)
+            && since <= then
+        {
+            self.oracle.is_checkpointed(then);
+        }
+    }
+
+    /// Whether logs that found no room may not be open again.
+    fn are_logs_late(&self) -> bool {
+        self.roomy_since.is_some_and(|since| self.now < since + LATE_LOGS_OPEN)
     }
 
     /// A run that is too short proves nothing.

@@ -22,6 +22,7 @@ impl World {
             let crash = self.plan.crash(&mut self.random);
             self.arm(call, crash);
         }
+        self.ailed = self.ailing;
         let mut effects = Effects::default();
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let seed = self.random.next();
@@ -67,7 +68,7 @@ impl World {
                 self.oracle.counters.kills += 1;
                 self.disk.kill();
                 // Only where records may be lost: what was acknowledged without a sync goes with it.
-                if self.plan.may_lose() && self.random.chance(50) && self.disk.evict_unwritten() {
+                if self.plan.may_lose() && self.random.chance(80) && self.disk.evict_unwritten() {
                     self.oracle.counters.evictions += 1;
                     self.oracle.unsynced_lost();
                 }
@@ -136,7 +137,9 @@ impl World {
         match closed {
             Err(error) if !troubled => self.fail(format!("the broker does not stop cleanly: {error}")),
             Err(error) => self.trace.event(self.now, format_args!("an unclean stop: {error}")),
-            Ok(()) => {}
+            // Of logs that were not open nobody knows.
+            Ok(()) if troubled || self.ailed || self.are_logs_late() => {}
+            Ok(()) => self.oracle.stopped(),
         }
         self.trace.event(self.now, format_args!("the broker stopped, ready: {was_ready}"));
         self.server = None;
@@ -149,7 +152,7 @@ impl World {
         self.armed = None;
         self.server = None;
         self.offline = false;
-        self.oracle.offline_since = None;
+        self.oracle.process_ended(self.now);
         self.hears = false;
         let outlasts = |event: &Event| {
             matches!(event, Event::Act(_) | Event::Fault(_) | Event::Start | Event::Room | Event::Heal)

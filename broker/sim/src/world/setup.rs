@@ -13,6 +13,9 @@ use crate::oracle::{Kind, Oracle};
 use crate::random::Random;
 use crate::trace::Trace;
 
+/// Administrators, whose decisions overlap.
+const ADMINS: u32 = 3;
+
 impl World {
     pub(crate) fn new(seed: u64, aloud: bool) -> Result<Self, String> {
         let mut random = Random::new(seed);
@@ -55,6 +58,9 @@ impl World {
             ailing: false,
             offline: false,
             sound_since: 0,
+            calm_since: None,
+            roomy_since: None,
+            ailed: false,
             counted: Failures::default(),
             hears: false,
             phase_since: 0,
@@ -71,7 +77,9 @@ impl World {
 
     pub(super) fn add_clients(&mut self) {
         self.add("scanner", Box::new(Scanner::new()), true, (200, 1_500));
-        self.add("admin", Box::new(Admin::new()), true, (2_000, 60_000));
+        for number in 1..=ADMINS {
+            self.add(&format!("admin-{number}"), Box::new(Admin::new(number)), true, (2_000, 120_000));
+        }
         self.add("inspector", Box::new(Inspector::new()), true, (5_000, 60_000));
         self.add("surveyor", Box::new(Surveyor::new()), true, (5_000, 80_000));
         let lasting = [Kind::Kept, Kind::Synced, Kind::Retained, Kind::Stamped];

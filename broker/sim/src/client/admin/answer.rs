@@ -9,9 +9,9 @@ use protocol::message::{
     IncrementalAlterConfigsRequest, ListOffsetsRequest, MetadataRequest,
 };
 
-use super::{Admin, What};
+use super::{Admin, NO_CONTROLLER_MAX, What};
 use crate::client::{Answered, Context, body};
-use crate::oracle::Place;
+use crate::oracle::{Creation, Place};
 
 /// The first version of CreateTopics that tells the new id.
 const CREATED_ID_FROM: i16 = 7;
@@ -19,28 +19,31 @@ const CREATED_ID_FROM: i16 = 7;
 impl Admin {
     fn created(
         &mut self,
-        name: &str,
+        (name, creation): (&str, Creation),
         frame: &[u8],
-        (version, sent): (i16, u64),
+        version: i16,
         context: &mut Context<'_>,
     ) -> Result<(), String> {
         let response = body::<CreateTopicsRequest>(frame, version)?;
         let result = response.topics.first().ok_or("CreateTopics was answered without its topic")?;
+        self.note_controller(result.error_code, context)?;
         match result.error_code {
             ErrorCode::None if version >= CREATED_ID_FROM => {
-                context.oracle.acknowledged(sent)?;
-                context.oracle.created(name, result.topic_id, context.now)
+                context.oracle.acknowledged(creation.sent)?;
+                context.oracle.created(name, result.topic_id, creation, context.now)
             }
-            ErrorCode::None | ErrorCode::TopicAlreadyExists | ErrorCode::RequestTimedOut => {
+            // A controller that went may have decided, and nobody knows.
+            ErrorCode::None | ErrorCode::RequestTimedOut | ErrorCode::NotController => {
                 self.uncertain = true;
                 Ok(())
             }
-            ErrorCode::NotController => {
+            ErrorCode::TopicAlreadyExists => {
+                context.oracle.take_creation(name, creation.kind, creation.partitions);
                 self.uncertain = true;
                 Ok(())
             }
             other => {
-                context.oracle.not_created(name);
+                context.oracle.take_creation(name, creation.kind, creation.partitions);
                 Err(format!(
                     "CreateTopics of {name} was answered with {}: {:?}",
                     other.name(),
@@ -50,6 +53,19 @@ impl Admin {
         }
     }
 
+    /// A ready broker has a controller, but for a moment.
+    fn note_controller(&mut self, code: ErrorCode, context: &Context<'_>) -> Result<(), String> {
+        if code != ErrorCode::NotController {
+            self.refused_since = None;
+            return Ok(());
+        }
+        let since = *self.refused_since.get_or_insert(context.now);
+        if context.now > since + NO_CONTROLLER_MAX {
+            return Err("there is no controller any more".to_owned());
+        }
+        Ok(())
+    }
+
     fn altered(
         &mut self,
         done: ErrorCode,
@@ -57,6 +73,7 @@ impl Admin {
         sent: u64,
         context: &Context<'_>,
     ) -> Result<bool, String> {
+        self.note_controller(done, context)?;
         match done {
             ErrorCode::None => context.oracle.acknowledged(sent).map(|()| true),
             ErrorCode::RequestTimedOut
@@ -77,23 +94,39 @@ impl Admin {
         context: &mut Context<'_>,
     ) -> Result<(), String> {
         match what {
-            What::Create(name) => self.created(&name, frame, (version, sent), context),
-            What::AutoCreate(name) => {
+            What::Create(name, creation) => self.created((&name, creation), frame, version, context),
+            What::AutoCreate(name, creation) => {
                 let response = body::<MetadataRequest>(frame, version)?;
                 let topic = response.topics.first().ok_or("Metadata was answered without its topic")?;
                 if topic.error_code.is_error() {
                     self.uncertain = true;
                     return Ok(());
                 }
-                context.oracle.created(&name, topic.topic_id, context.now)
+                context.oracle.created(&name, topic.topic_id, creation, context.now)
             }
-            What::Delete(name) => {
+            What::Delete(name, id, by_name) => {
                 let response = body::<DeleteTopicsRequest>(frame, version)?;
                 let code = response.responses.first().map_or(ErrorCode::UnknownServerError, |r| r.error_code);
+                if by_name && !matches!(code, ErrorCode::RequestTimedOut | ErrorCode::NotController) {
+                    context.oracle.deletion_answered(&name, context.now);
+                }
                 if self.altered(code, "DeleteTopics", sent, context)? {
-                    context.oracle.deleted(&name, context.now);
+                    context.oracle.deleted(id, context.now);
                 }
                 Ok(())
+            }
+            What::TooLarge => {
+                let response = body::<IncrementalAlterConfigsRequest>(frame, version)?;
+                let code = response.responses.first().map_or(ErrorCode::UnknownServerError, |r| r.error_code);
+                self.note_controller(code, context)?;
+                match code {
+                    ErrorCode::PolicyViolation => {
+                        context.oracle.counters.too_large += 1;
+                        Ok(())
+                    }
+                    ErrorCode::NotController | ErrorCode::RequestTimedOut => Ok(()),
+                    other => Err(format!("a decision that is too large was answered with {}", other.name())),
+                }
             }
             What::Grow(name, count) => {
                 let response = body::<CreatePartitionsRequest>(frame, version)?;
@@ -127,11 +160,11 @@ impl Admin {
                 {
                     // What was asked before comes before it, or never.
                     topic.configs_maybe.retain(|(other, _)| *other != key);
-                    topic.configs.insert(key, value);
+                    topic.configs.insert(key, (value, context.now));
                 }
                 Ok(())
             }
-            What::Describe(name) => described(&name, frame, version, context),
+            What::Describe(name) => described(&name, frame, (version, sent), context),
             What::List => {
                 let found = listed(&body::<MetadataRequest>(frame, version)?);
                 self.uncertain = false;
@@ -142,7 +175,12 @@ impl Admin {
     }
 }
 
-fn described(name: &str, frame: &[u8], version: i16, context: &mut Context<'_>) -> Result<(), String> {
+fn described(
+    name: &str,
+    frame: &[u8],
+    (version, sent): (i16, u64),
+    context: &mut Context<'_>,
+) -> Result<(), String> {
     let response = body::<DescribeConfigsRequest>(frame, version)?;
     let result = response.results.first().ok_or("DescribeConfigs was answered without its resource")?;
     if result.error_code.is_error() {
@@ -156,7 +194,7 @@ fn described(name: &str, frame: &[u8], version: i16, context: &mut Context<'_>) 
     }
     let found: BTreeMap<String, String> =
         result.configs.iter().map(|c| (c.name.clone(), c.value.clone().unwrap_or_default())).collect();
-    context.oracle.described(name, &found)
+    context.oracle.described(name, &found, sent)
 }
 
 fn latest(
@@ -169,7 +207,8 @@ fn latest(
     let response = body::<ListOffsetsRequest>(frame, version)?;
     let answer = response.topics.first().and_then(|topic| topic.partitions.first());
     let answer = answer.ok_or("ListOffsets was answered without its partition")?;
-    if answer.error_code.is_error() || context.oracle.by_id(place.0).is_none() {
+    let topic = context.oracle.by_id(place.0);
+    if answer.error_code.is_error() || topic.is_none_or(|topic| topic.deletion_asked) {
         return Ok(());
     }
     context.oracle.log(place).high_watermark(answer.offset.0, floor)

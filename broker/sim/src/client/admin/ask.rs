@@ -15,10 +15,14 @@ use protocol::wire::Message as _;
 use super::{Admin, IDS_FROM, LATEST, What};
 use crate::client::records::list_offsets;
 use crate::client::{Context, everything};
-use crate::oracle::{Kind, Place};
+use crate::oracle::{Creation, Kind, Place};
 
-/// Kafka's number of a topic among configuration resources.
+/// Kafka's numbers of a topic and of a broker among configuration resources.
 const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+/// Together more than the 8 MiB that one decision may have.
+const LARGE_VALUE: usize = 32_000;
+const LARGE_VALUES: usize = 280;
 /// The first version of Metadata that can ask without creating.
 const AUTO_CREATION_FROM: i16 = 4;
 /// Partitions that a topic may grow to.
@@ -47,12 +51,13 @@ impl Admin {
         };
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
         context.oracle.creating(name, kind, count);
-        self.requests.send(&request, version, What::Create(name.to_owned()), context);
+        let creation = Creation { kind, partitions: count, sent: context.now };
+        self.requests.send(&request, version, What::Create(name.to_owned(), creation), context);
     }
 
     pub(super) fn auto_create(&mut self, context: &mut Context<'_>) {
         self.next_name += 1;
-        let name = format!("auto-{}", self.next_name);
+        let name = format!("auto-{}-{}", self.number, self.next_name);
         let version =
             context.random.version(IDS_FROM.max(AUTO_CREATION_FROM)..=*MetadataRequest::VERSIONS.end());
         let topic = MetadataRequestTopic { name: Some(name.clone()), ..Default::default() };
@@ -62,23 +67,29 @@ impl Admin {
             ..Default::default()
         };
         context.oracle.creating(&name, Kind::Fleeting, 1);
-        self.requests.send(&request, version, What::AutoCreate(name), context);
+        let creation = Creation { kind: Kind::Fleeting, partitions: 1, sent: context.now };
+        self.requests.send(&request, version, What::AutoCreate(name, creation), context);
     }
 
     pub(super) fn delete(&mut self, name: &str, context: &mut Context<'_>) {
         let Some(topic) = context.oracle.topic_mut(name) else { return };
         topic.deletion_asked = true;
+        topic.asked_at = context.now;
         let id = topic.id;
         let version = context.random.version(DeleteTopicsRequest::VERSIONS);
         let mut request = DeleteTopicsRequest { timeout_ms: 30_000, ..Default::default() };
+        let by_name = version < 6 || context.random.chance(50);
         if version < 6 {
             request.topic_names = vec![name.to_owned()];
-        } else if context.random.chance(50) {
-            request.topics = vec![DeleteTopicState { name: None, topic_id: id }];
-        } else {
+        } else if by_name {
             request.topics = vec![DeleteTopicState { name: Some(name.to_owned()), ..Default::default() }];
+        } else {
+            request.topics = vec![DeleteTopicState { name: None, topic_id: id }];
         }
-        self.requests.send(&request, version, What::Delete(name.to_owned()), context);
+        if by_name {
+            context.oracle.deleting(name);
+        }
+        self.requests.send(&request, version, What::Delete(name.to_owned(), id, by_name), context);
     }
 
     pub(super) fn grow(&mut self, name: &str, context: &mut Context<'_>) {
@@ -107,7 +118,9 @@ impl Admin {
     }
 
     pub(super) fn alter(&mut self, name: &str, context: &mut Context<'_>) {
-        let key = *context.random.pick(&["max.message.bytes", "index.interval.bytes", "segment.jitter.ms"]);
+        // Each its own, so that the order in which they are set does not matter.
+        let keys = ["max.message.bytes", "index.interval.bytes", "segment.jitter.ms"];
+        let key = keys[usize::try_from(self.number).unwrap_or(0) % keys.len()];
         let value = context.random.between(100_000, 200_000).to_string();
         let Some(topic) = context.oracle.topic_mut(name) else { return };
         topic.configs_maybe.push((key.to_owned(), value.clone()));
@@ -121,6 +134,23 @@ impl Admin {
         let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
         let version = context.random.version(IncrementalAlterConfigsRequest::VERSIONS);
         self.requests.send(&request, version, What::Alter(name.to_owned(), key.to_owned(), value), context);
+    }
+
+    /// A decision that is refused whole, and costs nobody the controller.
+    pub(super) fn ask_too_much(&mut self, context: &mut Context<'_>) {
+        let config = |number: usize| AlterableConfig {
+            name: format!("listener.name.l{number}.ssl.keystore.location"),
+            config_operation: 0,
+            value: Some("x".repeat(LARGE_VALUE)),
+        };
+        let resource = AlterConfigsResource {
+            resource_type: BROKER,
+            resource_name: "1".to_owned(),
+            configs: (0..LARGE_VALUES).map(config).collect(),
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let version = context.random.version(IncrementalAlterConfigsRequest::VERSIONS);
+        self.requests.send(&request, version, What::TooLarge, context);
     }
 
     pub(super) fn describe(&mut self, name: &str, context: &mut Context<'_>) {

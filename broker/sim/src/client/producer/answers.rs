@@ -59,6 +59,7 @@ impl Producer {
                 // Later batches for the topic are in vain.
                 let place = batch.place;
                 self.batches.retain(|batch| batch.place != place);
+                self.abandoned.insert(place);
             }
             ErrorCode::NotLeaderOrFollower
             | ErrorCode::LeaderNotAvailable

@@ -41,6 +41,8 @@ pub(crate) struct Producer {
     batches: VecDeque<Batch>,
     next_batch: u64,
     next_value: u64,
+    /// Partitions of which batches were given up: their sequences have a gap, and nothing more can be sent to them.
+    abandoned: BTreeSet<Place>,
     /// Losses of power when the present incarnation began: later ones may have taken what it wrote.
     power_losses: u64,
 }
@@ -58,6 +60,7 @@ impl Producer {
             batches: VecDeque::new(),
             next_batch: 0,
             next_value: 0,
+            abandoned: BTreeSet::new(),
             power_losses: 0,
         }
     }
@@ -66,6 +69,7 @@ impl Producer {
     fn reincarnate(&mut self, context: &mut Context<'_>) {
         self.batches.clear();
         self.sequences.clear();
+        self.abandoned.clear();
         self.next_value = 0;
         self.power_losses = context.oracle.power_losses;
         self.incarnation = context.oracle.producer();
@@ -94,7 +98,7 @@ impl Producer {
         let topic = *fitting.get(context.random.index(fitting.len()))?;
         let partition = context.random.between_i32(0, topic.partitions - 1);
         let (name, place) = (topic.name.clone(), (topic.id, partition));
-        if taken.contains(&place) {
+        if taken.contains(&place) || self.idempotent && self.abandoned.contains(&place) {
             return None;
         }
         let count = context.random.between(1, 6);
