@@ -112,7 +112,7 @@ fn halt(shell: &Shell, health: &Health, runtime: Runtime) -> anyhow::Error {
     runtime.shutdown_background();
     let directory = shell.node.view().directory.path.display().to_string();
     anyhow::anyhow!(
-        "the only log directory, {directory}, is offline: the broker ends; the lines above say why"
+        "the broker ends, because it has lost its only log directory, {directory}; see the lines above"
     )
 }
 
