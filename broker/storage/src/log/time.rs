@@ -250,8 +250,7 @@ impl TimePlan {
         header: &BatchHeader,
         wait: Wait,
     ) -> io::Result<Option<TimeFound>> {
-        let mut batch = vec![0; header.size_in_bytes()];
-        read_exact_at(file, &mut batch, u64::from(position), wait)?;
+        let batch = read_batch(file, position, header, wait)?;
         let leader_epoch = header.partition_leader_epoch;
         let whole = TimeFound {
             offset: header.base_offset.max(self.log_start_offset),
@@ -291,13 +290,7 @@ impl TimePlan {
         header: &BatchHeader,
         wait: Wait,
     ) -> io::Result<Option<TimeFound>> {
-        let is_short = header.size_in_bytes() <= INLINE_BYTES_MAX
-            && matches!(header.attributes.compression(), Ok(Compression::None));
-        if wait == Wait::Never && !is_short {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let mut batch = vec![0; header.size_in_bytes()];
-        read_exact_at(file, &mut batch, u64::from(position), wait)?;
+        let batch = read_batch(file, position, header, wait)?;
         let leader_epoch = header.partition_leader_epoch;
         let at_least = match self.target {
             Target::AtLeast(timestamp) => timestamp,
@@ -324,9 +317,21 @@ impl TimePlan {
             }
         }
         Ok(match self.target {
-            Target::AtLeast(_) => None,
+            Target::AtLeast(_) | Target::GreatestFromStart => None,
             // The batch claims a time that none of its records has, which was not checked when it came.
             Target::Greatest(_) => Some(whole),
         })
     }
+}
+
+/// The batch at a position, when looking into it takes no longer than its reader may wait.
+fn read_batch(file: &dyn File, position: u32, header: &BatchHeader, wait: Wait) -> io::Result<Vec<u8>> {
+    let is_short = header.size_in_bytes() <= INLINE_BYTES_MAX
+        && matches!(header.attributes.compression(), Ok(Compression::None));
+    if wait == Wait::Never && !is_short {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    let mut batch = vec![0; header.size_in_bytes()];
+    read_exact_at(file, &mut batch, u64::from(position), wait)?;
+    Ok(batch)
 }
