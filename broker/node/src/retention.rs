@@ -22,7 +22,8 @@ const PASSES: usize = 2;
 #[derive(Debug)]
 pub struct RetentionRound {
     now: Timestamp,
-    /// The recurring round over all, of which there is one at a time.
+    /// The recurring round over all, of which there is one at a time; else what lies below the logs' starts is removed,
+    /// and nothing for its age or size.
     is_recurring: bool,
     partitions: Vec<Arc<Partition>>,
     done: Vec<Retained>,
@@ -52,7 +53,8 @@ impl RetentionRound {
     /// Renames what is old, for as long as the device takes. Ends early when the disk fails.
     pub(crate) fn run(mut self) -> Self {
         for partition in std::mem::take(&mut self.partitions) {
-            let Some(retained) = retain(partition, self.now) else { continue };
+            let old = self.is_recurring.then_some(self.now);
+            let Some(retained) = retain(partition, old) else { continue };
             let failed = retained.error.as_ref().is_some_and(storage::Error::is_fatal);
             self.done.push(retained);
             if failed {
@@ -63,11 +65,11 @@ impl RetentionRound {
     }
 }
 
-/// Removes what is old of one partition; `None` when there was nothing.
-fn retain(partition: Arc<Partition>, now: Timestamp) -> Option<Retained> {
+/// Removes what lies below one partition's start, and what is old at this time; `None` when there was nothing.
+fn retain(partition: Arc<Partition>, old: Option<Timestamp>) -> Option<Retained> {
     let (mut removed, mut error) = (Vec::new(), None);
     for _ in 0..PASSES {
-        let planned = plan(&partition, now);
+        let planned = plan(&partition, old);
         if let Some(mut plan) = planned {
             error = plan.run().err();
             if let Some(log) = partition.lock().log.as_mut() {
@@ -78,7 +80,7 @@ fn retain(partition: Arc<Partition>, now: Timestamp) -> Option<Retained> {
         if error.is_some() {
             break;
         }
-        match roll(&partition, now) {
+        match old.map_or(Ok(false), |now| roll(&partition, now)) {
             Ok(true) => {}
             Ok(false) => break,
             Err(refused) => {
@@ -94,9 +96,13 @@ fn retain(partition: Arc<Partition>, now: Timestamp) -> Option<Retained> {
     Some(Retained { partition, removed, delay, error })
 }
 
-fn plan(partition: &Partition, now: Timestamp) -> Option<RetentionPlan> {
+fn plan(partition: &Partition, old: Option<Timestamp>) -> Option<RetentionPlan> {
     let state = partition.lock();
-    state.log.as_ref()?.plan_retention(now, state.replica.high_watermark())
+    let (log, high_watermark) = (state.log.as_ref()?, state.replica.high_watermark());
+    match old {
+        Some(now) => log.plan_retention(now, high_watermark),
+        None => log.plan_below_start(high_watermark),
+    }
 }
 
 /// Closes the active segment if all of it is old. What is closed already went before: it may have made the room that
@@ -123,7 +129,7 @@ impl Node {
         effects.jobs.push((Ticket(TicketKind::Nobody), Job::Retain(round)));
     }
 
-    /// Lets old segments of one partition be removed, as when its start was moved. Beside the recurring round: what one
+    /// Lets the segments of one partition be removed that lie below its start, as when that was moved. Beside the recurring round: what one
     /// has removed the other finds gone.
     pub(crate) fn retain_one(&self, now: Now, partition: &Arc<Partition>, effects: &mut Effects) {
         let partitions = vec![Arc::clone(partition)];

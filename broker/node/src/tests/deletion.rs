@@ -85,6 +85,15 @@ fn whole_segments_go_at_once() {
 }
 
 #[test]
+fn what_is_old_does_not_go_before_its_time() {
+    let mut bench = Bench::ready(&VirtualDisk::new());
+    filled(&mut bench, &[("internal.segment.bytes", "1000"), ("retention.ms", "1")]);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(delete(&mut bench, "t", 3), (ErrorCode::None, 3));
+    assert_eq!(earliest(&mut bench), Offset(3), "as it was answered");
+}
+
+#[test]
 fn it_is_answered_when_it_is_durable() {
     let disk = VirtualDisk::new();
     let mut bench = Bench::ready(&disk);

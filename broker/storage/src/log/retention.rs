@@ -58,13 +58,27 @@ impl Log {
     /// and give it to [`Log::retained`], also after it failed. One at a time.
     #[must_use]
     pub fn plan_retention(&self, now: Timestamp, high_watermark: Offset) -> Option<RetentionPlan> {
+        self.plan_removal(high_watermark, |oldest, end, size| self.is_removable(now, oldest, end, size))
+    }
+
+    /// As [`Log::plan_retention`], for segments that lie below the log's start alone: the start stays where it is.
+    #[must_use]
+    pub fn plan_below_start(&self, high_watermark: Offset) -> Option<RetentionPlan> {
+        self.plan_removal(high_watermark, |_, end, _| end <= self.log_start_offset)
+    }
+
+    fn plan_removal(
+        &self,
+        high_watermark: Offset,
+        is_removable: impl Fn(&Sealed, Offset, u64) -> bool,
+    ) -> Option<RetentionPlan> {
         if self.failed {
             return None;
         }
         let (mut segments, mut size) = (Vec::new(), self.size_bytes());
         for (index, oldest) in self.sealed.iter().enumerate() {
             let end = self.end_of_sealed(index);
-            if end > high_watermark || !self.is_removable(now, oldest, end, size) {
+            if end > high_watermark || !is_removable(oldest, end, size) {
                 break;
             }
             size -= u64::from(oldest.size);
