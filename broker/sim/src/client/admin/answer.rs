@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::ErrorCode;
+use protocol::id::TopicId;
 use protocol::message::metadata::MetadataResponse;
 use protocol::message::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
@@ -87,6 +88,34 @@ impl Admin {
         }
     }
 
+    fn deleted(
+        &mut self,
+        (name, id, by_name): (&str, TopicId, bool),
+        code: ErrorCode,
+        sent: u64,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
+        if by_name && !matches!(code, ErrorCode::RequestTimedOut | ErrorCode::NotController) {
+            context.oracle.deletion_answered(name, context.now);
+        }
+        if self.altered(code, "DeleteTopics", sent, context)? {
+            context.oracle.deleted(id, context.now);
+        }
+        Ok(())
+    }
+
+    fn too_large(&mut self, code: ErrorCode, context: &mut Context<'_>) -> Result<(), String> {
+        self.note_controller(code, context)?;
+        match code {
+            ErrorCode::PolicyViolation => {
+                context.oracle.counters.too_large += 1;
+                Ok(())
+            }
+            ErrorCode::NotController | ErrorCode::RequestTimedOut => Ok(()),
+            other => Err(format!("a decision that is too large was answered with {}", other.name())),
+        }
+    }
+
     pub(super) fn answer(
         &mut self,
         Answered { version, sent, what }: Answered<What>,
@@ -107,26 +136,12 @@ impl Admin {
             What::Delete(name, id, by_name) => {
                 let response = body::<DeleteTopicsRequest>(frame, version)?;
                 let code = response.responses.first().map_or(ErrorCode::UnknownServerError, |r| r.error_code);
-                if by_name && !matches!(code, ErrorCode::RequestTimedOut | ErrorCode::NotController) {
-                    context.oracle.deletion_answered(&name, context.now);
-                }
-                if self.altered(code, "DeleteTopics", sent, context)? {
-                    context.oracle.deleted(id, context.now);
-                }
-                Ok(())
+                self.deleted((&name, id, by_name), code, sent, context)
             }
             What::TooLarge => {
                 let response = body::<IncrementalAlterConfigsRequest>(frame, version)?;
                 let code = response.responses.first().map_or(ErrorCode::UnknownServerError, |r| r.error_code);
-                self.note_controller(code, context)?;
-                match code {
-                    ErrorCode::PolicyViolation => {
-                        context.oracle.counters.too_large += 1;
-                        Ok(())
-                    }
-                    ErrorCode::NotController | ErrorCode::RequestTimedOut => Ok(()),
-                    other => Err(format!("a decision that is too large was answered with {}", other.name())),
-                }
+                self.too_large(code, context)
             }
             What::Grow(name, count) => {
                 let response = body::<CreatePartitionsRequest>(frame, version)?;
@@ -215,7 +230,7 @@ fn latest(
 }
 
 /// What Metadata says exists, but for topics that the broker makes for itself.
-pub(in crate::client) fn listed(response: &MetadataResponse) -> Vec<(String, protocol::id::TopicId, i32)> {
+pub(in crate::client) fn listed(response: &MetadataResponse) -> Vec<(String, TopicId, i32)> {
     let topics = response.topics.iter().filter(|topic| !topic.error_code.is_error() && !topic.is_internal);
     topics
         .map(|topic| {
