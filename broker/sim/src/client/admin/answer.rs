@@ -158,14 +158,7 @@ impl Admin {
             What::GrowInVain { allowed } => {
                 let response = body::<CreatePartitionsRequest>(frame, version)?;
                 let code = response.results.first().map_or(ErrorCode::UnknownServerError, |r| r.error_code);
-                match code {
-                    ErrorCode::None if allowed => Ok(()),
-                    ErrorCode::InvalidPartitions if !allowed => Ok(()),
-                    ErrorCode::NotController
-                    | ErrorCode::UnknownTopicOrPartition
-                    | ErrorCode::RequestTimedOut => Ok(()),
-                    other => Err(format!("CreatePartitions in vain was answered with {}", other.name())),
-                }
+                grown_in_vain(code, allowed)
             }
             What::Alter(name, key, value) => {
                 let response = body::<IncrementalAlterConfigsRequest>(frame, version)?;
@@ -187,6 +180,15 @@ impl Admin {
             }
             What::Latest(place, floor) => latest(place, floor, frame, version, context),
         }
+    }
+}
+
+fn grown_in_vain(code: ErrorCode, allowed: bool) -> Result<(), String> {
+    match code {
+        ErrorCode::None if allowed => Ok(()),
+        ErrorCode::InvalidPartitions if !allowed => Ok(()),
+        ErrorCode::NotController | ErrorCode::UnknownTopicOrPartition | ErrorCode::RequestTimedOut => Ok(()),
+        other => Err(format!("CreatePartitions in vain was answered with {}", other.name())),
     }
 }
 
