@@ -69,10 +69,17 @@ impl Node {
             let names: Vec<&str> = changes.deleted.values().map(|topic| &*topic.name).collect();
             self.forget_offsets(now, &names, effects);
         }
+        let mut without_log = Vec::new();
         for topic in topics.iter().filter_map(|id| image.topic_by_id(*id)) {
-            self.host(now, image, topic, &mut table, effects);
+            self.host(now, image, topic, (&mut table, &mut without_log), effects);
         }
         self.show(table, Arc::clone(image));
+        // A log that was recovered meanwhile took up what the image before said.
+        for partition in without_log {
+            if let Some(registration) = image.partition_by_id(partition.topic_id, partition.index) {
+                partition.apply(now, registration, effects);
+            }
+        }
         if self.directory_state() == DirectoryState::Offline {
             // It failed while logs were made that were not in the table so far.
             self.close_all(effects);
@@ -84,7 +91,7 @@ impl Node {
         now: Now,
         image: &MetadataImage,
         topic: &Arc<TopicImage>,
-        table: &mut Table,
+        (table, without_log): (&mut Table, &mut Vec<Arc<Partition>>),
         effects: &mut Effects,
     ) {
         let local = self.config().node_id;
@@ -104,7 +111,9 @@ impl Node {
                 }
                 None => self.open_partition(now, topic, index, &settings, effects),
             };
-            partition.apply(now, registration, effects);
+            if !partition.apply(now, registration, effects) {
+                without_log.push(Arc::clone(&partition));
+            }
             partitions.push(Some(partition));
         }
         table.insert(HostedTopic { name: Arc::clone(&topic.name), id: topic.id, settings, partitions });
@@ -158,7 +167,6 @@ impl Node {
         if self.directory_state() != DirectoryState::Online || !self.space().take_left_out() {
             return;
         }
-        let image = Arc::clone(&self.image());
         for partition in self.table().partitions().filter(|partition| partition.is_left_out()) {
             if self.recovery_queue().has(partition) || self.waits_for_name(partition) {
                 // What it waits for is about to end.
@@ -169,6 +177,8 @@ impl Node {
                 continue;
             }
             self.open_log(now, partition, effects);
+            // Asked for behind the opening: an image that was shown before it found no log here.
+            let image = Arc::clone(&self.image());
             if let Some(registration) = image.partition_by_id(partition.topic_id, partition.index) {
                 partition.apply(now, registration, effects);
             }

@@ -238,11 +238,17 @@ impl Partition {
         log
     }
 
-    /// Takes over what the metadata image says of leadership and replicas.
-    pub(crate) fn apply(&self, now: Now, registration: &PartitionRegistration, effects: &mut Effects) {
+    /// Takes over what the metadata image says of leadership and replicas; `false` without a log, which has it taken over
+    /// when it is there.
+    pub(crate) fn apply(
+        &self,
+        now: Now,
+        registration: &PartitionRegistration,
+        effects: &mut Effects,
+    ) -> bool {
         let mut state = self.lock();
         if state.log.is_none() {
-            return;
+            return false;
         }
         if let Transition::Leader { begins: Some(_) } = state.replica.apply(now.monotonic, registration) {
             let epoch = state.replica.leader_epoch();
@@ -251,6 +257,7 @@ impl Partition {
             }
         }
         state.collect_all(effects);
+        true
     }
 
     /// Appends batches of clients, in one write. One outcome a batch, in order: what was written before a failure of the

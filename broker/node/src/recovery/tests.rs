@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use machines::image::MetadataImage;
+use parking_lot::Mutex;
 use protocol::ErrorCode;
-use protocol::id::{BrokerId, Offset, Uuid};
+use protocol::id::{BrokerId, LeaderEpoch, Monotonic, Offset, PartitionEpoch, Uuid};
 use protocol::message::DeleteTopicsRequest;
 use protocol::message::delete_topics::DeleteTopicState;
+use protocol::metadata_record::{MetadataRecord, PartitionChangeRecord, PartitionRecord, TopicRecord};
 use storage::disk::VirtualDisk;
 
 use super::*;
 use crate::config::Config;
+use crate::metadata::Changes;
 use crate::testing::{Bench, create};
 use crate::topic_settings::TopicSettings;
 
@@ -184,4 +187,63 @@ fn a_producers_second_batch_does_not_overtake_its_first() {
     for sequence in 0..3 {
         assert_eq!(send(&mut bench, sequence), ErrorCode::None);
     }
+}
+
+#[test]
+fn a_log_that_is_recovered_while_an_image_is_published_follows_that_image() {
+    let disk = VirtualDisk::new();
+    drop({
+        let mut bench = Bench::ready(&disk);
+        bench.create("t");
+        bench
+    });
+    disk.kill();
+    let mut bench = Bench::open(&disk, &[]).unwrap();
+    bench.held = |job| matches!(job, Job::Recover(_));
+    bench.advance(Duration::from_millis(100));
+    let at = bench.jobs.iter().position(|(_, job)| matches!(job, Job::Recover(_))).unwrap();
+    let (ticket, job) = bench.jobs.remove(at).unwrap();
+    let done = Mutex::new(Some((ticket, job.run())));
+    let node = Arc::new(bench.node);
+    let topic_id = node.image().topic("t").unwrap().id;
+    let mut image = MetadataImage::clone(&node.image());
+    let (local, new_id) = (BrokerId(1), Uuid([0xff; 16]));
+    let partition_id = PartitionIndex(0);
+    for record in [
+        PartitionChangeRecord { partition_id, topic_id, leader: local, ..Default::default() }.into(),
+        TopicRecord { name: "u".to_owned(), topic_id: new_id }.into(),
+        PartitionRecord {
+            partition_id,
+            topic_id: new_id,
+            replicas: vec![local],
+            isr: vec![local],
+            leader: local,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(0),
+            directories: vec![Uuid([1; 16])],
+            ..Default::default()
+        }
+        .into(),
+    ] {
+        let record: MetadataRecord = record;
+        image.apply(&record).unwrap();
+    }
+    // The other topic's folder is made while the image is not shown yet.
+    let now = Now { monotonic: Monotonic(1_000_000_000), wall: Timestamp(1_000) };
+    let weak = Arc::downgrade(&node);
+    disk.inject(move |call| {
+        if call.path.ends_with("u-0")
+            && let (Some((ticket, result)), Some(node)) = (done.lock().take(), weak.upgrade())
+        {
+            node.job_done(now, ticket, result, &mut Effects::default());
+        }
+        None
+    });
+    let changes = Changes { topics: [topic_id, new_id].into(), ..Changes::default() };
+    node.publish(now, &Arc::new(image.clone()), &changes, &mut Effects::default());
+    let registration = image.partition_by_id(topic_id, partition_id).unwrap();
+    let hosted = node.table().by_name("t").unwrap().partition(partition_id).unwrap().clone();
+    let replica_epoch = hosted.lock().replica.leader_epoch();
+    assert!(hosted.lock().log.is_some(), "it was recovered meanwhile");
+    assert_eq!(replica_epoch, registration.leader_epoch);
 }
