@@ -13,11 +13,17 @@ from golden.proxy import Proxy
 from harness import brokers
 from harness.jvm import TOOLS, Jvm
 
-# The APIs that a broker serves today, by Kafka's names.
-NAMES = {0: "Produce", 1: "Fetch", 2: "ListOffsets", 3: "Metadata", 18: "ApiVersions", 19: "CreateTopics",
-         20: "DeleteTopics", 22: "InitProducerId", 23: "OffsetForLeaderEpoch", 32: "DescribeConfigs",
-         37: "CreatePartitions", 44: "IncrementalAlterConfigs", 60: "DescribeCluster",
-         71: "GetTelemetrySubscriptions", 72: "PushTelemetry", 75: "DescribeTopicPartitions"}
+# The APIs of which frames are kept, by Kafka's names.
+NAMES = {0: "Produce", 1: "Fetch", 2: "ListOffsets", 3: "Metadata", 8: "OffsetCommit", 9: "OffsetFetch",
+         10: "FindCoordinator", 11: "JoinGroup", 12: "Heartbeat", 13: "LeaveGroup", 14: "SyncGroup",
+         15: "DescribeGroups", 16: "ListGroups", 18: "ApiVersions", 19: "CreateTopics", 20: "DeleteTopics",
+         21: "DeleteRecords", 22: "InitProducerId", 23: "OffsetForLeaderEpoch", 32: "DescribeConfigs",
+         33: "AlterConfigs", 34: "AlterReplicaLogDirs", 35: "DescribeLogDirs", 37: "CreatePartitions",
+         42: "DeleteGroups", 43: "ElectLeaders", 44: "IncrementalAlterConfigs", 45: "AlterPartitionReassignments",
+         46: "ListPartitionReassignments", 47: "OffsetDelete", 55: "DescribeQuorum", 57: "UpdateFeatures",
+         60: "DescribeCluster", 61: "DescribeProducers", 64: "UnregisterBroker", 69: "ConsumerGroupDescribe",
+         71: "GetTelemetrySubscriptions", 72: "PushTelemetry", 74: "ListConfigResources",
+         75: "DescribeTopicPartitions"}
 STEPS = 19
 # A frame says the more the larger it is; above this the smallest one is kept.
 SIZE_WANTED = 1500
@@ -50,8 +56,8 @@ def value(request, response):
 
 
 def main():
-    """Records everything and writes the files."""
-    target = sys.argv[1]
+    """Records everything and writes the files; with APIs' names behind the folder, those of these APIs alone."""
+    target, wanted = sys.argv[1], set(sys.argv[2:]) or set(NAMES.values())
     recorder = Recorder()
     with tempfile.TemporaryDirectory(prefix="gregor-golden-") as directory:
         kafka = brokers.Kafka(directory, {"metric.reporters": "TelemetryReceiver"})
@@ -73,6 +79,8 @@ def main():
             jvm.close()
             kafka.stop()
     for (client, name, version), pair in sorted(recorder.pairs.items()):
+        if name not in wanted:
+            continue
         for kind, frame in zip(["request", "response"], pair, strict=True):
             with open(os.path.join(target, f"{client}-{name}-v{version}.{kind}.bin"), "wb") as file:
                 file.write(frame)
